@@ -1,0 +1,313 @@
+#include "launch.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cstring>
+
+#include "failure.h"
+#include "files.h"
+#include "process.h"
+#include "program.h"
+
+#ifndef __x86_64__
+#error "launch.cc speaks clone3 in x86-64 assembly only"
+#endif
+
+namespace keelson {
+namespace {
+
+constexpr size_t maxDescriptors = 32;
+
+/** Where the child is; it stops at the step that failed. */
+enum class Step : int { NotBorn, Born, Hostname, Loopback, File, OomScore, Descriptors, Exec };
+
+struct ChildFile {
+  const char* path;
+  const char* value;
+  size_t size;
+};
+
+/** Shared with the child through CLONE_VM: laid out before it is born, read after it has execed or ended. */
+struct Message {
+  char* const* argv = nullptr;
+  int program = -1;
+  int null = -1;
+  const int* fds = nullptr;
+  int count = 0;
+  const char* hostname = nullptr;
+  size_t hostnameSize = 0;
+  bool loopback = false;
+  uint64_t blockedSignals = 0;
+  const ChildFile* files = nullptr;
+  int fileCount = 0;
+  ChildFile oomScore = {"/proc/self/oom_score_adj", nullptr, 0};
+  // Written by the child:
+  volatile Step step = Step::NotBorn;
+  volatile int file = 0;  ///< index into `files`
+  volatile int error = 0;
+};
+
+#define IN_CHILD __attribute__((noinline, no_sanitize("address", "undefined")))
+
+/** Handlers are already gone (CLONE_CLEAR_SIGHAND), but what Node ignores, SIGPIPE above all, would survive exec. */
+IN_CHILD void resetSignals(uint64_t blocked) {
+  struct {
+    void* handler;
+    unsigned long flags;
+    void* restorer;
+    uint64_t mask;
+  } standard = {};
+  for (int signal = 1; signal <= 64; signal++) syscall(SYS_rt_sigaction, signal, &standard, nullptr, sizeof(uint64_t));
+  syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, nullptr, sizeof blocked);
+}
+
+/** Moves the given descriptors to 3, 4, …; everything else, the program included, closes on exec. */
+IN_CHILD bool placeDescriptors(Message& message) {
+  int moved[maxDescriptors];
+  const int above = 3 + message.count;
+  for (int i = 0; i < 3; i++) {
+    if (syscall(SYS_dup2, message.null, i) < 0) return false;
+  }
+  // First out of the way of each other's targets, then into place (dup2 clears close-on-exec).
+  message.program = static_cast<int>(syscall(SYS_fcntl, message.program, F_DUPFD_CLOEXEC, above));
+  if (message.program < 0) return false;
+  for (int i = 0; i < message.count; i++) {
+    moved[i] = static_cast<int>(syscall(SYS_fcntl, message.fds[i], F_DUPFD_CLOEXEC, above));
+    if (moved[i] < 0) return false;
+  }
+  for (int i = 0; i < message.count; i++) {
+    if (syscall(SYS_dup2, moved[i], 3 + i) < 0) return false;
+  }
+  return syscall(SYS_close_range, above, ~0u, CLOSE_RANGE_CLOEXEC) == 0;
+}
+
+/** `ip link set lo up`, without netlink: the child is in the new network namespace, its parent need not enter it. */
+IN_CHILD bool raiseLoopback() {
+  struct ifreq request = {};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  const long fd = syscall(SYS_socket, AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  return fd >= 0 && syscall(SYS_ioctl, fd, SIOCSIFFLAGS, &request) == 0;
+}
+
+IN_CHILD bool writeOne(const ChildFile& file) {
+  const long fd = syscall(SYS_openat, AT_FDCWD, file.path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || syscall(SYS_write, fd, file.value, file.size) < 0) return false;
+  syscall(SYS_close, fd);
+  return true;
+}
+
+IN_CHILD bool writeFiles(Message& message) {
+  for (int i = 0; i < message.fileCount; i++) {
+    message.file = i;
+    if (!writeOne(message.files[i])) return false;
+  }
+  return true;
+}
+
+/** In the order of `Step`; the first that fails is the one reported. Own session and root directory cannot fail. */
+IN_CHILD bool prepare(Message& message) {
+  syscall(SYS_setsid);
+  syscall(SYS_chdir, "/");
+  syscall(SYS_umask, 022);
+  message.step = Step::Hostname;
+  if (message.hostnameSize > 0 && syscall(SYS_sethostname, message.hostname, message.hostnameSize) < 0) return false;
+  message.step = Step::Loopback;
+  if (message.loopback && !raiseLoopback()) return false;
+  message.step = Step::File;
+  if (!writeFiles(message)) return false;
+  message.step = Step::OomScore;
+  if (message.oomScore.size > 0 && !writeOne(message.oomScore) && errno != EACCES) return false;
+  message.step = Step::Descriptors;
+  return placeDescriptors(message);
+}
+
+/** Runs on its own stack in our memory while the calling thread is suspended: system calls only, no libc state, no locks. */
+IN_CHILD [[noreturn]] void child(void* data) {
+  Message& message = *static_cast<Message*>(data);
+  message.step = Step::Born;
+  if (prepare(message)) {
+    message.step = Step::Exec;
+    resetSignals(message.blockedSignals);
+    static char* const environment[] = {nullptr};
+    syscall(SYS_execveat, message.program, "", message.argv, environment, AT_EMPTY_PATH);
+  }
+  message.error = errno;
+  for (;;) syscall(SYS_exit_group, 127);
+}
+
+/** clone3 whose child begins in `run` on the stack named in `arguments`; glibc offers no wrapper. @return pid or -errno */
+IN_CHILD long cloneOnto(struct clone_args& arguments, void (*run)(void*), void* data) {
+  long result = SYS_clone3;
+  register void (*function)(void*) asm("r12") = run;
+  register void* argument asm("r13") = data;
+  asm volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %[argument], %%rdi\n\t"
+      "call *%[function]\n\t"
+      "hlt\n"
+      "1:"
+      : "+a"(result)
+      : "D"(&arguments), "S"(sizeof arguments), [function] "r"(function), [argument] "r"(argument)
+      : "rcx", "r11", "memory", "cc");
+  return result;
+}
+
+/** No signal may run a handler of ours in the child, which shares our memory. */
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+
+std::string namesOf(uint64_t namespaces) {
+  static constexpr std::pair<uint64_t, const char*> known[] = {
+      {CLONE_NEWNET, "CLONE_NEWNET"}, {CLONE_NEWIPC, "CLONE_NEWIPC"}, {CLONE_NEWUTS, "CLONE_NEWUTS"},
+      {CLONE_NEWPID, "CLONE_NEWPID"}, {CLONE_NEWNS, "CLONE_NEWNS"},
+  };
+  std::string names;
+  for (const auto& [flag, name] : known) {
+    if (namespaces & flag) names += (names.empty() ? "" : "|") + std::string(name);
+  }
+  return names;
+}
+
+UniqueFd openCgroup(const LaunchPlan& plan) {
+  if (plan.cgroup.empty()) return {};
+  makeDirectories(plan.cgroup);
+  UniqueFd fd(open(plan.cgroup.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) fail("open(" + plan.cgroup + ")", plan.object);
+  return fd;
+}
+
+int nullDevice() {
+  static const UniqueFd fd(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!fd) fail("open", "/dev/null", ENOENT);
+  return fd.get();
+}
+
+/** What a person needs to know about a clone3 that failed. */
+[[noreturn]] void failClone(const LaunchPlan& plan, int error) {
+  std::string hint;
+  if (error == EBUSY && !plan.cgroup.empty()) hint = plan.cgroup + " has controllers for its children; processes go into a leaf";
+  if (error == ENOSPC) hint = "a limit in /proc/sys/user/max_*_namespaces is reached";
+  fail("clone3(" + namesOf(plan.namespaces) + ")", plan.object, error, hint);
+}
+
+[[noreturn]] void failChild(const LaunchPlan& plan, const Message& message) {
+  const std::string cgroup = plan.cgroup.empty() ? "its cgroup" : plan.cgroup;
+  switch (message.step) {
+    case Step::Hostname:
+      fail("sethostname(" + plan.hostname + ")", plan.object, message.error, "at most 64 bytes");
+    case Step::Loopback:
+      fail("ioctl(SIOCSIFFLAGS lo)", plan.object, message.error);
+    case Step::File:
+      fail("write(" + plan.files[message.file].first + ")", plan.object, message.error,
+           "value \"" + plan.files[message.file].second + "\"");
+    case Step::OomScore:
+      fail("write(/proc/self/oom_score_adj)", plan.object, message.error, "value \"" + plan.oomScoreAdj + "\"");
+    case Step::Descriptors:
+      fail("dup2", plan.object, message.error);
+    case Step::Exec:
+      if (message.error != 0) fail("execveat(" + plan.program + ")", plan.object, message.error);
+      [[fallthrough]];
+    default:
+      // cgroup.kill poisons a directory, and all below it, for clone3 (Linux 6.12 to 6.18 at least).
+      fail("clone3(CLONE_INTO_CGROUP)", plan.object, ESRCH,
+           "killed before it ran: " + cgroup + " or one above it was killed earlier; use a new directory");
+  }
+}
+
+/** A child that never came to exec has no use: collect it. */
+void reap(int pidfd) {
+  siginfo_t info;
+  while (waitid(P_PIDFD, static_cast<id_t>(pidfd), &info, WEXITED | __WALL) < 0 && errno == EINTR) {
+  }
+}
+
+struct Prepared {
+  std::vector<char*> argv;
+  std::vector<ChildFile> files;
+};
+
+/** Pointers into the plan, laid out for the child before it exists. */
+Prepared prepareChild(const LaunchPlan& plan, Message& message) {
+  Prepared prepared;
+  prepared.argv.push_back(const_cast<char*>(plan.program.c_str()));
+  for (const auto& argument : plan.args) prepared.argv.push_back(const_cast<char*>(argument.c_str()));
+  prepared.argv.push_back(nullptr);
+  for (const auto& [path, value] : plan.files) prepared.files.push_back({path.c_str(), value.data(), value.size()});
+  if (plan.fds.size() > maxDescriptors) fail("dup2", plan.object, EMFILE, "at most 32 descriptors");
+  message.argv = prepared.argv.data();
+  message.program = programFd(plan.program);
+  message.null = nullDevice();
+  message.fds = plan.fds.data();
+  message.count = static_cast<int>(plan.fds.size());
+  message.hostname = plan.hostname.data();
+  message.hostnameSize = plan.hostname.size();
+  message.loopback = plan.loopback;
+  message.blockedSignals = plan.blockedSignals;
+  message.oomScore.value = plan.oomScoreAdj.data();
+  message.oomScore.size = plan.oomScoreAdj.size();
+  message.files = prepared.files.data();
+  message.fileCount = static_cast<int>(prepared.files.size());
+  return prepared;
+}
+
+}  // namespace
+
+Launched launch(const LaunchPlan& plan) {
+  Message message;
+  const Prepared prepared = prepareChild(plan, message);
+  const UniqueFd cgroup = openCgroup(plan);
+
+  alignas(16) std::byte stack[16 * 1024];
+  int pidfd = -1;
+  struct clone_args arguments = {};
+  arguments.flags = plan.namespaces | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  arguments.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  arguments.exit_signal = SIGCHLD;
+  arguments.stack = reinterpret_cast<uint64_t>(stack);
+  arguments.stack_size = sizeof stack;
+  if (cgroup) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<uint64_t>(cgroup.get());
+  }
+  long pid;
+  {
+    const SignalsBlocked blocked;
+    pid = cloneOnto(arguments, child, &message);
+  }
+  if (pid < 0) failClone(plan, static_cast<int>(-pid));
+
+  Launched launched{static_cast<pid_t>(pid), 0, UniqueFd(pidfd)};
+  const bool executed = message.step == Step::Exec && message.error == 0;
+  if (!executed) {
+    reap(pidfd);
+    failChild(plan, message);
+  }
+  launched.startTime = startTimeOf(launched.pid).value_or(0);
+  return launched;
+}
+
+}  // namespace keelson

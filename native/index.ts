@@ -1,0 +1,186 @@
+/**
+ * The typed face of the addon: the only file that loads the .node, the only place with raw fds. Mechanism without
+ * policy. Every call that can block runs on a libuv worker thread and settles a promise; failures become KernelError.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type {
+  AddressInfo,
+  CgroupFiles,
+  CgroupStats,
+  ExitStatus,
+  LinkInfo,
+  NetlinkOp,
+  NetNs,
+  ProcessIdentity,
+  RouteInfo,
+  SandboxSpec,
+  SpawnSpec,
+  VethInfo,
+  VethSpec,
+} from './types.js';
+
+export type * from './types.js';
+
+/** A system call that failed. Reads like `clone3(CLONE_NEWNET) for pod default/web-0: EPERM (run as root)`. */
+export class KernelError extends Error {
+  constructor(
+    /** The call with what matters of its arguments: `clone3(CLONE_NEWNET)`, `write(memory.max)`, `RTM_NEWLINK`. */
+    readonly syscall: string,
+    /** What it was done for or to: `pod default/web-0`, `/sys/fs/cgroup/…`, `eth0`. */
+    readonly object: string,
+    readonly errno: number,
+    /** `EPERM` */
+    readonly code: string,
+    /** A person's next step, or the kernel's own extended message. */
+    readonly hint?: string,
+  ) {
+    super(`${syscall} for ${object}: ${code}${hint ? ` (${hint})` : ''}`);
+    this.name = 'KernelError';
+  }
+}
+
+/** A process held by pidfd. Closed once, by `close()`, `using`, or the collector. */
+export interface Process extends ProcessIdentity {
+  /**
+   * Resolves when it has ended: with its exit status if it is our child (and reaps it), with `{}` if it is somebody
+   * else's (an adopted one). Any number of callers.
+   */
+  wait(): Promise<ExitStatus>;
+  /** pidfd_send_signal. False if it has already ended. */
+  signal(signal: number): boolean;
+  readonly ended: boolean;
+  close(): void;
+}
+
+/** What the addon hands over for a process: an opaque handle that the collector also closes. */
+interface RawProcess extends ProcessIdentity {
+  readonly handle: object;
+}
+
+/** The addon's functions, as native/addon/binding.cc lists them. */
+interface Binding {
+  setKernelErrorClass(constructor: typeof KernelError): void;
+  setProgramDirectory(path: string): void;
+  createSandbox(spec: SandboxSpec): Promise<RawProcess>;
+  spawnProgram(spec: SpawnSpec): Promise<RawProcess & { sockets: number[] }>;
+  processOpen(pid: number, startTime: number): RawProcess | undefined;
+  processWait(handle: object): Promise<ExitStatus>;
+  processSignal(handle: object, signal: number): boolean;
+  processEnded(handle: object): boolean;
+  processClose(handle: object): void;
+}
+
+/** `build/Release` of the checkout, seen from native/index.ts or dist/native/index.js; KEELSON_NATIVE names another. */
+function nativeDirectory(): string {
+  const named = process.env['KEELSON_NATIVE'];
+  if (named) return named;
+  const here = dirname(fileURLToPath(import.meta.url));
+  const candidates = ['../build/Release', '../../build/Release'].map(path => join(here, path));
+  return candidates.find(path => existsSync(join(path, 'keelson.node'))) ?? candidates[0]!;
+}
+
+function loadBinding(): Binding {
+  const directory = nativeDirectory();
+  const file = join(directory, 'keelson.node');
+  if (!existsSync(file)) throw new Error(`Cannot load "${file}": it is not built; run \`npm run build\`.`);
+  const binding = createRequire(import.meta.url)(file) as Binding;
+  binding.setKernelErrorClass(KernelError);
+  binding.setProgramDirectory(directory);
+  return binding;
+}
+
+let loaded: Binding | undefined;
+/** Loaded at the first call, so that types and KernelError can be used where the addon is not built. */
+function addon(): Binding {
+  loaded ??= loadBinding();
+  return loaded;
+}
+
+class PidfdProcess implements Process {
+  readonly pid: number;
+  readonly startTime: number;
+  readonly #handle: object;
+
+  constructor(raw: RawProcess) {
+    this.pid = raw.pid;
+    this.startTime = raw.startTime;
+    this.#handle = raw.handle;
+  }
+  wait(): Promise<ExitStatus> {
+    return addon().processWait(this.#handle);
+  }
+  signal(signal: number): boolean {
+    return addon().processSignal(this.#handle, signal);
+  }
+  get ended(): boolean {
+    return addon().processEnded(this.#handle);
+  }
+  close(): void {
+    addon().processClose(this.#handle);
+  }
+}
+
+declare function todo(): never;
+
+/** clone3 of pause into its cgroup with new namespaces; hostname, sysctls, loopback up: one trip. */
+export async function createSandbox(spec: SandboxSpec): Promise<Process> {
+  return new PidfdProcess(await addon().createSandbox(spec));
+}
+
+/** Takes a pidfd of a living process again and checks its start time. Undefined if that process is gone. */
+export function openProcess(identity: ProcessIdentity): Process | undefined {
+  const raw = addon().processOpen(identity.pid, identity.startTime);
+  return raw && new PidfdProcess(raw);
+}
+
+/** Starts one of our static programs, never forking Node: clone(CLONE_VM|CLONE_VFORK) + execveat of a sealed memfd. */
+export async function spawnProgram(spec: SpawnSpec): Promise<{ process: Process; sockets: number[] }> {
+  const raw = await addon().spawnProgram(spec);
+  return { process: new PidfdProcess(raw), sockets: raw.sockets };
+}
+
+/** Makes the directory (with parents, enabling `controllers` in each parent's subtree_control from `root` down) and writes the files. */
+export function cgroupApply(_spec: {
+  readonly root: string;
+  readonly path: string;
+  readonly controllers: readonly string[];
+  readonly files: CgroupFiles;
+}): Promise<void> {
+  return todo();
+}
+
+/** Writes `1` to cgroup.kill and resolves when the group is no longer populated. A missing group is success. */
+export function cgroupKill(_path: string): Promise<void> {
+  return todo();
+}
+export function cgroupFreeze(_path: string, _frozen: boolean): Promise<void> {
+  return todo();
+}
+/** Removes the group and its descendants, bottom up (they must hold no process). A missing one is success. */
+export function cgroupRemove(_path: string): Promise<void> {
+  return todo();
+}
+/** One trip for any number of groups; null for those that are gone. */
+export function cgroupStats(_paths: readonly string[]): Promise<(CgroupStats | null)[]> {
+  return todo();
+}
+/** The pids of a group (not of its descendants). */
+export function cgroupPids(_path: string): Promise<number[]> {
+  return todo();
+}
+
+/** Runs a list of rtnetlink operations in one namespace, in one trip, in order; stops at the first failure. */
+export function netlink(
+  _netns: NetNs,
+  _ops: readonly NetlinkOp[],
+): Promise<(null | LinkInfo[] | AddressInfo[] | RouteInfo[])[]> {
+  return todo();
+}
+
+/** The whole link of a pod in one trip: veth into the namespace and on the bridge, lo and eth0 up, addresses, routes. */
+export function vethAttach(_spec: VethSpec): Promise<VethInfo> {
+  return todo();
+}

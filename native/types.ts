@@ -1,0 +1,162 @@
+/** The shapes that cross the native boundary. Plain data in, plain data or one handle out. */
+
+export interface SandboxSpec {
+  /** For errors: `pod default/web-0`. */
+  readonly object: string;
+  /** Absolute path of the leaf cgroup that pause is cloned into; made (with parents) if missing. */
+  readonly cgroup: string;
+  /** Namespaces that pause gets of its own; the others are the node's. */
+  readonly namespaces: {
+    readonly net: boolean;
+    readonly ipc: boolean;
+    readonly uts: boolean;
+    /** true with shareProcessNamespace: pause is PID 1 of the pod. */
+    readonly pid: boolean;
+  };
+  /** Set in the new UTS namespace. At most 64 bytes. */
+  readonly hostname?: string;
+  /** Written inside the new namespaces, e.g. `net.ipv4.ip_unprivileged_port_start` → `0`. */
+  readonly sysctls?: readonly { readonly name: string; readonly value: string }[];
+  /** Stays as it is where the kernel refuses to lower it (no CAP_SYS_RESOURCE). */
+  readonly oomScoreAdj?: number;
+}
+
+/** What identifies a process for ever: pid plus start time (field 22 of /proc/PID/stat, clock ticks since boot). */
+export interface ProcessIdentity {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+export interface ExitStatus {
+  /** Exit code, or undefined if killed by a signal or not our child. */
+  readonly code?: number;
+  readonly signal?: number;
+}
+
+export interface SpawnSpec {
+  readonly object: string;
+  /** One of our static programs, run from a sealed memfd. */
+  readonly program: 'pause' | 'shim';
+  readonly args: readonly string[];
+  /** Handed over as a sealed, read-only memfd on fd 3. */
+  readonly config: Uint8Array;
+  /**
+   * So many AF_UNIX SOCK_STREAM socket pairs are made; the child has its ends on fd 4, 5, …; ours come back as raw fds
+   * (O_CLOEXEC, non-blocking) that the caller owns, e.g. `new net.Socket({ fd })`.
+   */
+  readonly sockets: number;
+  /** Absolute path of the cgroup to clone into (CLONE_INTO_CGROUP); made if missing. */
+  readonly cgroup?: string;
+}
+
+/** Files of one cgroup, as written by the caller's pure function: name → value. Written in the order given. */
+export type CgroupFiles = readonly (readonly [file: string, value: string])[];
+
+export interface CgroupStats {
+  /** -1 where the controller is not there. */
+  readonly cpuUsageUsec: number;
+  readonly cpuThrottledUsec: number;
+  readonly memoryCurrentBytes: number;
+  /** memory.current − inactive_file, never below 0; -1 if unknown. */
+  readonly memoryWorkingSetBytes: number;
+  readonly memoryPeakBytes: number;
+  readonly oomKills: number;
+  readonly pids: number;
+  readonly populated: boolean;
+}
+
+/** A network namespace: the node's own (null), or a path such as /proc/PID/ns/net. */
+export type NetNs = string | null;
+
+/** One rtnetlink request. Names, not indexes; addresses as text (`10.244.0.5`, with `/24` where a prefix is meant). */
+export type NetlinkOp =
+  | { readonly op: 'bridge.add'; readonly name: string; readonly mtu?: number; readonly mac?: string }
+  | {
+      /** A pair whose peer is born in `peerNetns`. The host end is enslaved and up; the peer is not up yet. */
+      readonly op: 'veth.add';
+      readonly name: string;
+      readonly peer: string;
+      readonly peerNetns: string;
+      readonly master?: string;
+      readonly mtu?: number;
+      readonly mac?: string;
+      readonly peerMac?: string;
+      readonly hairpin?: boolean;
+      readonly group?: number;
+    }
+  | { readonly op: 'vxlan.add'; readonly name: string; readonly id: number; readonly port: number; readonly local?: string; readonly dev?: string; readonly mtu?: number; readonly mac?: string; readonly learning?: boolean }
+  | {
+      readonly op: 'link.set';
+      readonly name: string;
+      readonly up?: boolean;
+      readonly mtu?: number;
+      readonly mac?: string;
+      readonly master?: string | null;
+      readonly rename?: string;
+      readonly hairpin?: boolean;
+    }
+  | { readonly op: 'link.delete'; readonly name: string; readonly ifMissing?: 'ignore' }
+  | { readonly op: 'link.deleteGroup'; readonly group: number }
+  | { readonly op: 'address.add'; readonly dev: string; readonly address: string; readonly ifExists?: 'ignore' }
+  | { readonly op: 'address.delete'; readonly dev: string; readonly address: string; readonly ifMissing?: 'ignore' }
+  | { readonly op: 'route.add' | 'route.replace' | 'route.delete'; readonly to: string; readonly via?: string; readonly dev?: string; readonly src?: string; readonly onlink?: boolean; readonly ifMissing?: 'ignore' }
+  | { readonly op: 'neighbour.replace' | 'neighbour.delete'; readonly dev: string; readonly address: string; readonly mac: string; readonly ifMissing?: 'ignore' }
+  | { readonly op: 'fdb.replace' | 'fdb.delete'; readonly dev: string; readonly mac: string; readonly to: string; readonly ifMissing?: 'ignore' }
+  | { readonly op: 'link.list' }
+  | { readonly op: 'address.list' }
+  | { readonly op: 'route.list' };
+
+export interface LinkInfo {
+  readonly index: number;
+  readonly name: string;
+  readonly kind?: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly master?: number;
+  readonly group: number;
+  readonly rxBytes: number;
+  readonly txBytes: number;
+}
+export interface AddressInfo {
+  readonly index: number;
+  readonly address: string;
+  readonly family: 4 | 6;
+}
+export interface RouteInfo {
+  readonly to: string;
+  readonly via?: string;
+  readonly dev?: number;
+  readonly src?: string;
+}
+
+export interface VethSpec {
+  readonly object: string;
+  readonly netns: string;
+  readonly hostName: string;
+  /** Name inside, `eth0`. */
+  readonly name: string;
+  readonly bridge?: string;
+  readonly mtu?: number;
+  readonly hairpin?: boolean;
+  /** With prefix: `10.244.0.5/24`. */
+  readonly addresses: readonly string[];
+  /** Default routes; no default route if empty. */
+  readonly gateways: readonly string[];
+  /** false: net.ipv6.conf.*.disable_ipv6 = 1 on the port and inside, before it is up (anchors: half the cost at 1,000 pods). */
+  readonly ipv6: boolean;
+}
+export interface VethInfo {
+  readonly hostIndex: number;
+  readonly hostMac: string;
+  readonly mac: string;
+}
+
+export interface KernelFeatures {
+  readonly cgroup2Mount?: string;
+  readonly cgroupControllers: readonly string[];
+  readonly kernel: string;
+  readonly ipvs: boolean;
+  readonly overlay: boolean;
+  readonly root: boolean;
+}
