@@ -1,0 +1,73 @@
+/*
+ * The container's root: overlayfs of the image's layers with a writable layer in the attempt's directory. Layers are
+ * named by descriptors (/proc/self/fd/N): short enough for 128 of them in one page of options, and the container's mount
+ * table shows nothing of the node. `volatile` because the writable layer dies with the attempt: without it every ended
+ * container would sync the node's whole file system.
+ */
+#include "shim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+
+#define OPTION_SPACE 40
+
+static int layer_fds[MAX_LAYERS];
+
+static int open_directory(const char *path) {
+  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail("rootfs", path);
+  return fd;
+}
+
+static int open_part(const char *name) {
+  char path[4200];
+  snprintf(path, sizeof path, "%s/%s", config.directory, name);
+  return open_directory(path);
+}
+
+static int set(int fs, const char *key, int directory) {
+  char value[OPTION_SPACE];
+  snprintf(value, sizeof value, "/proc/self/fd/%d", directory);
+  return x_fsconfig(fs, X_FSCONFIG_SET_STRING, key, value);
+}
+
+/* Linux 6.5 and later. Returns a detached mount, or -1 with EINVAL on older kernels (6.1 says so only at CREATE). */
+static int overlay_by_fsopen(int upper, int work) {
+  int fs = x_fsopen("overlay");
+  if (fs < 0) fail("fsopen(overlay)", NULL);
+  int failed = 0;
+  for (int i = config.layer_count - 1; i >= 0 && !failed; i--) failed = set(fs, "lowerdir+", layer_fds[i]);
+  failed = failed || set(fs, "upperdir", upper) || set(fs, "workdir", work) ||
+           x_fsconfig(fs, X_FSCONFIG_SET_FLAG, "volatile", NULL) || x_fsconfig(fs, X_FSCONFIG_CMD_CREATE, NULL, NULL);
+  int mount = failed ? -1 : x_fsmount(fs, 0);
+  int error = errno;
+  close(fs);
+  errno = error;
+  return mount;
+}
+
+static void overlay_by_mount(int upper, int work, const char *target) {
+  char options[4096] = "lowerdir=";
+  size_t used = strlen(options);
+  for (int i = config.layer_count - 1; i >= 0; i--)
+    used += (size_t)snprintf(options + used, sizeof options - used, "/proc/self/fd/%d%s", layer_fds[i], i ? ":" : "");
+  snprintf(options + used, sizeof options - used, ",upperdir=/proc/self/fd/%d,workdir=/proc/self/fd/%d,volatile", upper, work);
+  if (mount("overlay", target, "overlay", 0, options)) fail("mount(overlay)", target);
+}
+
+int rootfs_mount(void) {
+  char target[4200];
+  snprintf(target, sizeof target, "%s/rootfs", config.directory);
+  for (int i = 0; i < config.layer_count; i++) layer_fds[i] = open_directory(config.layers[i]);
+  int upper = open_part("upper"), work = open_part("work"), at = open_directory(target);
+  int mount = overlay_by_fsopen(upper, work);
+  if (mount < 0 && errno == EINVAL) overlay_by_mount(upper, work, target);
+  else if (mount < 0) fail("mount(overlay)", config.directory);
+  else if (x_move_mount(mount, at)) fail("move_mount(rootfs)", target);
+  for (int i = 0; i < config.layer_count; i++) close(layer_fds[i]);
+  close(upper), close(work), close(at);
+  if (mount >= 0) close(mount);
+  return open_directory(target);
+}
