@@ -55,6 +55,15 @@ export interface Process extends ProcessIdentity {
   close(): void;
 }
 
+export type NetlinkResult = null | LinkInfo[] | AddressInfo[] | RouteInfo[];
+
+export interface CgroupApplySpec {
+  readonly root: string;
+  readonly path: string;
+  readonly controllers: readonly string[];
+  readonly files: CgroupFiles;
+}
+
 /** What the addon hands over for a process: an opaque handle that the collector also closes. */
 interface RawProcess extends ProcessIdentity {
   readonly handle: object;
@@ -71,11 +80,19 @@ interface Binding {
   processSignal(handle: object, signal: number): boolean;
   processEnded(handle: object): boolean;
   processClose(handle: object): void;
+  cgroupApply(spec: CgroupApplySpec): Promise<void>;
+  cgroupKill(path: string): Promise<void>;
+  cgroupFreeze(path: string, frozen: boolean): Promise<void>;
+  cgroupRemove(path: string): Promise<void>;
+  cgroupStats(paths: readonly string[]): Promise<(CgroupStats | null)[]>;
+  cgroupPids(path: string): Promise<number[]>;
+  netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]>;
+  vethAttach(spec: VethSpec): Promise<VethInfo>;
 }
 
 /** `build/Release` of the checkout, seen from native/index.ts or dist/native/index.js; KEELSON_NATIVE names another. */
 function nativeDirectory(): string {
-  const named = process.env['KEELSON_NATIVE'];
+  const named = process.env.KEELSON_NATIVE;
   if (named) return named;
   const here = dirname(fileURLToPath(import.meta.url));
   const candidates = ['../build/Release', '../../build/Release'].map(path => join(here, path));
@@ -123,8 +140,6 @@ class PidfdProcess implements Process {
   }
 }
 
-declare function todo(): never;
-
 /** clone3 of pause into its cgroup with new namespaces; hostname, sysctls, loopback up: one trip. */
 export async function createSandbox(spec: SandboxSpec): Promise<Process> {
   return new PidfdProcess(await addon().createSandbox(spec));
@@ -143,44 +158,37 @@ export async function spawnProgram(spec: SpawnSpec): Promise<{ process: Process;
 }
 
 /** Makes the directory (with parents, enabling `controllers` in each parent's subtree_control from `root` down) and writes the files. */
-export function cgroupApply(_spec: {
-  readonly root: string;
-  readonly path: string;
-  readonly controllers: readonly string[];
-  readonly files: CgroupFiles;
-}): Promise<void> {
-  return todo();
+export function cgroupApply(spec: CgroupApplySpec): Promise<void> {
+  return addon().cgroupApply(spec);
 }
 
 /** Writes `1` to cgroup.kill and resolves when the group is no longer populated. A missing group is success. */
-export function cgroupKill(_path: string): Promise<void> {
-  return todo();
+export function cgroupKill(path: string): Promise<void> {
+  return addon().cgroupKill(path);
 }
-export function cgroupFreeze(_path: string, _frozen: boolean): Promise<void> {
-  return todo();
+/** Resolves when all of the group is frozen, or none of it is. A missing group is success. */
+export function cgroupFreeze(path: string, frozen: boolean): Promise<void> {
+  return addon().cgroupFreeze(path, frozen);
 }
 /** Removes the group and its descendants, bottom up (they must hold no process). A missing one is success. */
-export function cgroupRemove(_path: string): Promise<void> {
-  return todo();
+export function cgroupRemove(path: string): Promise<void> {
+  return addon().cgroupRemove(path);
 }
 /** One trip for any number of groups; null for those that are gone. */
-export function cgroupStats(_paths: readonly string[]): Promise<(CgroupStats | null)[]> {
-  return todo();
+export function cgroupStats(paths: readonly string[]): Promise<(CgroupStats | null)[]> {
+  return addon().cgroupStats(paths);
 }
 /** The pids of a group (not of its descendants). */
-export function cgroupPids(_path: string): Promise<number[]> {
-  return todo();
+export function cgroupPids(path: string): Promise<number[]> {
+  return addon().cgroupPids(path);
 }
 
 /** Runs a list of rtnetlink operations in one namespace, in one trip, in order; stops at the first failure. */
-export function netlink(
-  _netns: NetNs,
-  _ops: readonly NetlinkOp[],
-): Promise<(null | LinkInfo[] | AddressInfo[] | RouteInfo[])[]> {
-  return todo();
+export function netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]> {
+  return addon().netlink(netns, ops);
 }
 
 /** The whole link of a pod in one trip: veth into the namespace and on the bridge, lo and eth0 up, addresses, routes. */
-export function vethAttach(_spec: VethSpec): Promise<VethInfo> {
-  return todo();
+export function vethAttach(spec: VethSpec): Promise<VethInfo> {
+  return addon().vethAttach(spec);
 }

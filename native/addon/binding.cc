@@ -1,11 +1,14 @@
 /** What JavaScript can call, and nothing else: the table of contents of this boundary. Used by native/index.ts only. */
 #include <napi.h>
 
+#include "cgroup.h"
 #include "environment.h"
 #include "failure.h"
+#include "netlink_ops.h"
 #include "process.h"
 #include "program.h"
 #include "spawn.h"
+#include "veth.h"
 
 namespace keelson {
 
@@ -22,6 +25,16 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("processSignal", processSignal);
   add("processEnded", processEnded);
   add("processClose", processClose);
+
+  add("cgroupApply", cgroupApply);
+  add("cgroupKill", cgroupKill);
+  add("cgroupFreeze", cgroupFreeze);
+  add("cgroupRemove", cgroupRemove);
+  add("cgroupStats", cgroupStats);
+  add("cgroupPids", cgroupPids);
+
+  add("netlink", netlink);
+  add("vethAttach", vethAttach);
   return exports;
 }
 
