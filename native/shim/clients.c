@@ -1,6 +1,6 @@
 /*
  * The shim's unix socket (0600, and the peer must be of our own uid). Client frames: `A` attach (u8: 1 output, 2 stdin),
- * `I` stdin bytes, `C` end of stdin, `W` resize (u16 columns, u16 rows), `R` reopen the log, `S` signal (u32), `Q` ask.
+ * `I` stdin bytes, `C` end of stdin (closes it if stdinOnce), `W` resize (u16 columns, u16 rows), `R` reopen the log, `Q` ask.
  * Ours: `o` and `e` output, `x` exit, `k` done, `q` answer. A client that does not read is dropped when its buffer is
  * full; a stdin that is not read stops the client's frames (back-pressure), never the container.
  */
@@ -166,7 +166,7 @@ static int serve_frame(struct client *c, char type, const uint8_t *payload, uint
   switch (type) {
     case 'A': c->wants = length ? payload[0] : 0; return 1;
     case 'I': return !(c->wants & WANTS_STDIN) || write_stdin(c, payload, length);
-    case 'C': if (c->wants & WANTS_STDIN) stdin_close(); return 1;
+    case 'C': if (c->wants & WANTS_STDIN && config.flags & FLAG_STDIN_ONCE) stdin_close(); return 1;
     case 'W':
       if (length == 4 && stdin_is_pty) pty_resize(stdin_source.fd, payload[0] | payload[1] << 8, payload[2] | payload[3] << 8);
       return 1;

@@ -7,19 +7,13 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <linux/capability.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
 static void install_seccomp(void) {
   if (!config.seccomp) return;
-  struct sock_fprog program = {
-      .len = (unsigned short)(config.seccomp_bytes / sizeof(struct sock_filter)),
-      .filter = (struct sock_filter *)(uintptr_t)config.seccomp,
-  };
-  if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program)) fail("seccomp", NULL);
+  struct x_sock_fprog program = {.length = (unsigned short)(config.seccomp_bytes / 8), .filter = config.seccomp};
+  if (syscall(SYS_seccomp, X_SECCOMP_SET_MODE_FILTER, 0, &program)) fail("seccomp", NULL);
 }
 
 static void drop_bounding(void) {
@@ -35,13 +29,13 @@ static void become(const struct identity *who) {
 }
 
 static void set_capabilities(void) {
-  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct now[2], want[2];
+  struct x_cap_header header = {.version = X_CAPABILITY_VERSION_3};
+  struct x_cap_data now[2], want[2];
   if (syscall(SYS_capget, &header, now)) fail("capabilities", "get");
   for (int i = 0; i < 2; i++) {
     /* what this kernel or this agent does not have cannot be given */
     uint32_t have = now[i].permitted & (uint32_t)(config.capabilities >> 32 * i);
-    want[i] = (struct __user_cap_data_struct){.permitted = have, .effective = have, .inheritable = 0};
+    want[i] = (struct x_cap_data){.permitted = have, .effective = have, .inheritable = 0};
   }
   if (syscall(SYS_capset, &header, want)) fail("capabilities", "set");
 }
@@ -55,10 +49,16 @@ void confine(const struct identity *who) {
   set_capabilities();
 }
 
+static rlim_t at_most(uint64_t wanted, rlim_t limit) { return wanted < limit ? wanted : limit; }
+
+/* Never above what this process has: raising that needs CAP_SYS_RESOURCE. */
 void limits_apply(void) {
   for (int i = 0; i < config.limit_count; i++) {
     const struct limit *l = &config.limits[i];
-    struct rlimit value = {.rlim_cur = l->soft, .rlim_max = l->hard};
+    struct rlimit value;
+    if (getrlimit((int)l->resource, &value)) fail("getrlimit", NULL);
+    value.rlim_max = at_most(l->hard, value.rlim_max);
+    value.rlim_cur = at_most(l->soft, value.rlim_max);
     if (setrlimit((int)l->resource, &value)) fail("setrlimit", NULL);
   }
 }

@@ -32,12 +32,10 @@ static void open_pipes(void) {
 
 static _Noreturn void child(int status_fd, int target) {
   struct identity who;
-  char score[16];
   int stdio[3] = {pipe_ends[0][0], pipe_ends[1][1], pipe_ends[2][1]};
   fail_to_parent(status_fd);
   if (setsid() < 0) fail("setsid", NULL);
-  snprintf(score, sizeof score, "%d", config.oom_score_adj);
-  write_file("/proc/self/oom_score_adj", score, "oom_score_adj");
+  oom_score_set(config.oom_score_adj);
   if (setns(target, (int)config.namespaces & ~X_CLONE_NEWPID)) fail("setns", "container");
   user_lookup(&who);
   if (config.flags & FLAG_TTY) {

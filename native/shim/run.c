@@ -81,12 +81,10 @@ static void open_terminal(int status_fd, struct stdio *io, const struct identity
 
 static _Noreturn void child(int status_fd, int target, struct stdio *io) {
   struct identity who;
-  char score[16];
   fail_to_parent(status_fd);
   umask(0);
   if (setsid() < 0) fail("setsid", NULL);
-  snprintf(score, sizeof score, "%d", config.oom_score_adj);
-  write_file("/proc/self/oom_score_adj", score, "oom_score_adj");
+  oom_score_set(config.oom_score_adj);
   enter_namespaces(target);
   build_file_system();
   user_lookup(&who);
@@ -133,7 +131,7 @@ static void prepare_self(void) {
   umask(077);
   setsid();
   if (prctl(PR_SET_CHILD_SUBREAPER, 1)) fail("subreaper", NULL);
-  write_file("/proc/self/oom_score_adj", "-998", "oom_score_adj");
+  oom_score_set(-998);
   if (!config.directory || !config.socket || !config.layer_count) fail_with("config", EINVAL, "directory, socket or layers are missing");
 }
 

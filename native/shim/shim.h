@@ -80,7 +80,7 @@ int target_open(void);
 /* clone3 into the container's cgroup with `flags`; fork-like: 0 in the child. */
 pid_t clone_into(uint64_t flags, int *pidfd);
 void cgroup_write(const char *file, const char *text);
-void write_file(const char *path, const char *text, const char *step);
+void oom_score_set(int score);
 
 /* ---- status.c: the close-on-exec socket between child and shim ---- */
 struct launch_result {

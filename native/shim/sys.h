@@ -77,6 +77,20 @@ struct x_mount_attr {
   uint64_t attr_set, attr_clr, propagation, userns_fd;
 };
 
+struct x_sock_fprog {
+  unsigned short length;
+  const void *filter;
+};
+struct x_cap_header {
+  uint32_t version;
+  int pid;
+};
+struct x_cap_data {
+  uint32_t effective, permitted, inheritable;
+};
+#define X_CAPABILITY_VERSION_3 0x20080522
+#define X_SECCOMP_SET_MODE_FILTER 1
+
 static inline long x_clone3(struct x_clone_args *args) { return syscall(SYS_clone3, args, sizeof *args); }
 static inline int x_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 static inline int x_pidfd_send_signal(int fd, int sig) { return (int)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0); }

@@ -1,0 +1,20 @@
+/**
+ * Removes an attempt's directory. What lies in its writable layer was made by a container, so: nothing is followed, no
+ * mount is crossed, and a tree deeper than a path can be long goes to rm(1), which walks by descriptors.
+ */
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { codeOf } from '../../src/base/errors.js';
+
+const run = promisify(execFile);
+
+/** Missing is success. */
+export async function removeTree(directory: string): Promise<void> {
+  try {
+    await rm(directory, { recursive: true, force: true });
+  } catch (error) {
+    if (codeOf(error) !== 'ENAMETOOLONG') throw error;
+    await run('rm', ['-rf', '--one-file-system', '--', directory]);
+  }
+}
