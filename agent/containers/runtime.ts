@@ -27,6 +27,7 @@ import { FrameDecoder, type ShimFrame } from './wire.js';
 /** What the runtime knows of an attempt beside the contract. */
 class Attempt implements ContainerHandle {
   #exit: Promise<ExitRecord> | undefined;
+  #closed = false;
 
   constructor(
     readonly directory: string,
@@ -45,10 +46,20 @@ class Attempt implements ContainerHandle {
     return this.#exit;
   }
 
-  async #waitForExit(): Promise<ExitRecord> {
-    await this.shim?.wait();
+  /** False if its first process has ended. */
+  signal(number: number): boolean {
+    return !this.#closed && (this.init?.signal(number) ?? false);
+  }
+
+  #close(): void {
+    this.#closed = true;
     this.shim?.close();
     this.init?.close();
+  }
+
+  async #waitForExit(): Promise<ExitRecord> {
+    await this.shim?.wait();
+    this.#close();
     const exit = await readExit(this.directory);
     if (exit) return exit;
     // no shim any more, so nobody can tell how it ended: it must not go on unwatched either
@@ -157,7 +168,7 @@ function attemptOf(container: ContainerHandle): Attempt & { readonly record: Att
 }
 
 async function signal(container: ContainerHandle, number: number): Promise<boolean> {
-  return container instanceof Attempt && (container.init?.signal(number) ?? false);
+  return container instanceof Attempt && container.signal(number);
 }
 
 async function exec(request: ExecRequest): Promise<ContainerStreams> {

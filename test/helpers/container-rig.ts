@@ -21,26 +21,23 @@ export class ContainerRig implements AsyncDisposable {
   readonly shimCgroup = join(this.cgroup, 'shims');
   readonly runtime = createContainerRuntime();
   readonly layer = join(this.directory, 'layer');
-  readonly #sandbox: Process;
+  #sandbox!: Process;
   #attempts = 0;
 
-  private constructor(sandbox: Process, prepared: ContainerRig | undefined) {
-    this.#sandbox = sandbox;
-    if (prepared) Object.assign(this, prepared);
-  }
+  private constructor() {}
 
   static async create(options: { readonly sharePid?: boolean } = {}): Promise<ContainerRig> {
-    const rig = new ContainerRig(undefined as unknown as Process, undefined);
+    const rig = new ContainerRig();
     mkdirSync(rig.runDirectory, { mode: 0o700 });
     for (const name of ['', 'shims', 'pause']) mkdirSync(join(rig.cgroup, name));
     makeBusyboxLayer(rig.layer);
-    const sandbox = await createSandbox({
+    rig.#sandbox = await createSandbox({
       object: 'pod test/rig',
       cgroup: join(rig.cgroup, 'pause'),
       namespaces: { net: true, ipc: true, uts: true, pid: options.sharePid ?? false },
       hostname: 'rig',
     });
-    return new ContainerRig(sandbox, rig);
+    return rig;
   }
 
   spec(changes: Partial<ContainerSpec> = {}): ContainerSpec {
