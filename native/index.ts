@@ -87,6 +87,8 @@ interface Binding {
   cgroupStats(paths: readonly string[]): Promise<(CgroupStats | null)[]>;
   cgroupPids(path: string): Promise<number[]>;
   netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]>;
+  makeNode(path: string, mode: number, major: number, minor: number): void;
+  setXattr(path: string, name: string, value: Uint8Array): void;
   vethAttach(spec: VethSpec): Promise<VethInfo>;
 }
 
@@ -191,4 +193,14 @@ export function netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<Netlin
 /** The whole link of a pod in one trip: veth into the namespace and on the bridge, lo and eth0 up, addresses, routes. */
 export function vethAttach(spec: VethSpec): Promise<VethInfo> {
   return addon().vethAttach(spec);
+}
+
+/** mknod(2): devices and FIFOs of image layers. @param mode with the file type, e.g. `S_IFCHR | 0o666` */
+export function makeNode(path: string, mode: number, major: number, minor: number): void {
+  addon().makeNode(path, mode, major, minor);
+}
+
+/** lsetxattr(2): never through a symbolic link. */
+export function setXattr(path: string, name: string, value: Uint8Array): void {
+  addon().setXattr(path, name, value);
 }

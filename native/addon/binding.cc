@@ -8,6 +8,7 @@
 #include "process.h"
 #include "program.h"
 #include "spawn.h"
+#include "special.h"
 #include "veth.h"
 
 namespace keelson {
@@ -35,6 +36,9 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 
   add("netlink", netlink);
   add("vethAttach", vethAttach);
+
+  add("makeNode", makeNode);
+  add("setXattr", setXattr);
   return exports;
 }
 
