@@ -17,8 +17,11 @@ import { ContainerRig } from '../helpers/container-rig.js';
 
 const read = (stream: NodeJS.ReadableStream) => text(stream as Readable);
 
+/** Reading on later: leaving the loop does not end the stream. */
+const keep = (stream: NodeJS.ReadableStream) => (stream as Readable).iterator({ destroyOnReturn: false });
+
 /** Reads until `wanted` has been seen. */
-async function readUntil(stream: NodeJS.ReadableStream, wanted: string): Promise<string> {
+async function readUntil(stream: AsyncIterable<Buffer>, wanted: string): Promise<string> {
   let seen = '';
   for await (const chunk of stream) {
     seen += String(chunk);
@@ -332,9 +335,7 @@ describe('exec', () => {
       tty: true,
     });
     expect(streams.stderr).toBeUndefined();
-    expect(
-      await readUntil(streams.stdout.setEncoding('utf8').iterator({ destroyOnReturn: false }) as never, '24 80'),
-    ).toContain('/dev/pts/0');
+    expect(await readUntil(keep(streams.stdout), '24 80')).toContain('/dev/pts/0');
     streams.resize(132, 43);
     streams.stdin?.write('\n');
     expect(await read(streams.stdout)).toMatch(/43 132\s+yes/);
@@ -350,7 +351,7 @@ describe('exec', () => {
       new StartError('exec: "nope": executable file not found in $PATH'),
     );
     const streams = await exec(['sh', '-c', 'echo up; sleep 999']);
-    await readUntil(streams.stdout.iterator({ destroyOnReturn: false }) as never, 'up');
+    await readUntil(keep(streams.stdout), 'up');
     streams.close();
     await expect
       .poll(() => readFileSync(join(container.request.cgroup, 'cgroup.procs'), 'utf8').trim().split('\n').length)

@@ -1,0 +1,45 @@
+/** `index.json` of the image store: which images are there and how they are called. Written whole, atomically, under the lock. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../src/base/atomic-file.js';
+import { codeOf } from '../../src/base/errors.js';
+import type { ImageConfig } from './contract.js';
+
+export interface StoredImage {
+  readonly config: ImageConfig;
+  /** Chain ids (hex), lowest first: the names of the directories in `layers/`. */
+  readonly chain: readonly string[];
+  readonly manifestDigests: readonly string[];
+  readonly sizeBytes: number;
+}
+
+export interface ImageIndex {
+  readonly version: 1;
+  /** By config digest. */
+  readonly images: Readonly<Record<string, StoredImage>>;
+  /** Normalised reference → config digest. */
+  readonly references: Readonly<Record<string, string>>;
+}
+
+const empty: ImageIndex = { version: 1, images: {}, references: {} };
+
+/** A missing file is an empty store; an unreadable one is an error, for collecting by it would remove every layer. */
+export async function readIndex(root: string): Promise<ImageIndex> {
+  const path = join(root, 'index.json');
+  const text = await readFile(path, 'utf8').catch(error => {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return empty;
+  try {
+    const index = JSON.parse(text) as ImageIndex;
+    if (index.version === 1) return index;
+  } catch (cause) {
+    throw new Error(`Cannot read the image index "${path}": it is not JSON`, { cause });
+  }
+  throw new Error(`Cannot read the image index "${path}": its version is not 1`);
+}
+
+export async function writeIndex(root: string, index: ImageIndex): Promise<void> {
+  await writeFileAtomic(join(root, 'index.json'), JSON.stringify(index));
+}
