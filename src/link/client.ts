@@ -1,0 +1,239 @@
+/**
+ * The node's end of the link: dials the controller, says what it knows, keeps the desired objects, sends reports until
+ * they are acknowledged, serves streams. Everything goes on while the link is down; it reconnects with jittered back-off.
+ */
+import { type ClientOptions, type RawData, WebSocket } from 'ws';
+import { backoffDelay, jittered } from '../base/backoff.js';
+import { describe } from '../base/errors.js';
+import type { Logger } from '../base/log.js';
+import type { KubeObject } from '../kube/meta.js';
+import type { Status } from '../kube/status.js';
+import { type DesiredChange, type DownFrame, decodeStreamFrame, maxControlBytes, protocolVersion, type StreamRequest, type UpFrame } from './frames.js';
+import { nameOfObject, objectName } from './interest.js';
+import { Outbox } from './outbox.js';
+import { FrameError, parseDownFrame } from './parse.js';
+import { LinkStream } from './stream.js';
+
+/** An up frame that is acknowledged, without its id. */
+export type Report = Omit<Extract<UpFrame, { t: 'node' }>, 'id'> | Omit<Extract<UpFrame, { t: 'heartbeat' }>, 'id'> | Omit<Extract<UpFrame, { t: 'podStatus' }>, 'id'> | Omit<Extract<UpFrame, { t: 'podGone' }>, 'id'> | Omit<Extract<UpFrame, { t: 'mirror' }>, 'id'> | Omit<Extract<UpFrame, { t: 'event' }>, 'id'>;
+
+export interface LinkClientEvents {
+  /** Everything desired, after a (re)connect. Called only when the set is complete. */
+  onSync(objects: readonly KubeObject[]): void;
+  onPut(object: KubeObject): void;
+  onGone(kind: string, uid: string, key: string): void;
+  onStream(stream: LinkStream, request: StreamRequest): void;
+  /** A report was refused: it is not sent again. */
+  onRefused(key: string, report: Report, status: Status): void;
+  onAcknowledged?(key: string, report: Report, revision: number): void;
+  onConnected?(): void;
+  onDisconnected?(): void;
+}
+
+export interface LinkClientOptions {
+  readonly url: string;
+  /** TLS and socket options for `ws`. */
+  readonly socket: () => ClientOptions;
+  readonly version: string;
+  readonly bootID: string;
+  readonly log: Logger;
+  readonly events: LinkClientEvents;
+}
+
+const reconnect = { initialMs: 200, maxMs: 30_000, factor: 2 } as const;
+/** Events of a dead link must not fill memory. */
+const maxWaitingReports = 10_000;
+
+export class LinkClient {
+  readonly #options: LinkClientOptions;
+  readonly #outbox: Outbox<Report>;
+  readonly #streams = new Map<number, LinkStream>();
+  /** What the controller wants here, by UID. */
+  #desired = new Map<string, KubeObject>();
+  #collecting: Map<string, KubeObject> | undefined;
+  #incarnation: string | undefined;
+  #revision: number | undefined;
+  #socket: WebSocket | undefined;
+  #attempts = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  #closed = false;
+  #synced = false;
+
+  constructor(options: LinkClientOptions) {
+    this.#options = options;
+    this.#outbox = new Outbox((id, report) => this.#send({ ...report, id } as UpFrame));
+  }
+
+  /** True once the first full sync has arrived since the start. */
+  get synced(): boolean {
+    return this.#synced;
+  }
+  get connected(): boolean {
+    return this.#socket?.readyState === WebSocket.OPEN;
+  }
+
+  start(): void {
+    if (!this.#closed) this.#dial();
+  }
+
+  /** @param key what it is the newest state of */
+  report(key: string, report: Report): void {
+    if (this.#outbox.size > maxWaitingReports && report.t === 'event') return;
+    this.#outbox.put({ key, frame: report });
+  }
+
+  /** Sent only if the link is up: the next one is better than an old one. */
+  stats(frame: Extract<UpFrame, { t: 'stats' }>): void {
+    if (this.connected && this.#socket && this.#socket.bufferedAmount < maxControlBytes) this.#send(frame);
+  }
+
+  object(kind: string, namespace: string | undefined, name: string): KubeObject | undefined {
+    const wanted = objectName(kind, namespace, name);
+    for (const object of this.#desired.values()) if (nameOfObject(object) === wanted) return object;
+    return undefined;
+  }
+
+  /** Resolves when everything reported is acknowledged, or after `timeoutMs`. */
+  async drain(timeoutMs: number): Promise<void> {
+    const until = Date.now() + timeoutMs;
+    while (this.#outbox.size > 0 && this.connected && Date.now() < until) await new Promise(resolve => setTimeout(resolve, 10));
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watchdog);
+    this.#socket?.close(1000, 'agent is stopping');
+  }
+
+  #dial(): void {
+    const socket = new WebSocket(this.#options.url, { maxPayload: maxControlBytes, perMessageDeflate: false, handshakeTimeout: 5000, ...this.#options.socket() });
+    this.#socket = socket;
+    socket.on('open', () => this.#opened());
+    socket.on('message', (data, binary) => this.#message(data, binary));
+    socket.on('ping', () => this.#heard());
+    socket.on('error', error => this.#options.log.warn({ error: describe(error) }, 'link error'));
+    socket.on('close', (code, reason) => this.#lost(socket, code, String(reason)));
+  }
+
+  #opened(): void {
+    const { version, bootID } = this.#options;
+    const known = this.#incarnation !== undefined && this.#revision !== undefined ? { incarnation: this.#incarnation, revision: this.#revision } : {};
+    this.#send({ t: 'hello', protocol: protocolVersion, version, bootID, ...known });
+    this.#heard();
+  }
+
+  #lost(socket: WebSocket, code: number, reason: string): void {
+    if (this.#socket !== socket) return;
+    clearTimeout(this.#watchdog);
+    this.#outbox.disconnected();
+    this.#collecting = undefined;
+    for (const stream of [...this.#streams.values()]) stream.lost();
+    this.#options.events.onDisconnected?.();
+    if (this.#closed) return;
+    const delay = 50 + jittered(backoffDelay(reconnect, ++this.#attempts));
+    this.#options.log.info({ code, reason, delay }, 'link lost; dialling again');
+    this.#timer = setTimeout(() => this.#dial(), delay);
+  }
+
+  #pingMs = 10_000;
+  /** The peer may vanish without a word: two silent ping periods, and the link is dead. */
+  #heard(): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#socket?.terminate(), this.#pingMs * 2.5);
+  }
+
+  #send(frame: UpFrame): void {
+    if (this.connected) this.#socket?.send(JSON.stringify(frame));
+  }
+
+  #message(data: RawData, binary: boolean): void {
+    this.#heard();
+    try {
+      if (binary) this.#streamData(data as Buffer);
+      else this.#frame(parseDownFrame(String(data)));
+    } catch (error) {
+      this.#options.log.error({ error: describe(error) }, 'link: bad frame from the controller');
+      this.#socket?.close(1008, error instanceof FrameError ? error.message.slice(0, 120) : 'frame could not be handled');
+    }
+  }
+
+  #streamData(data: Buffer): void {
+    const { stream, channel, payload } = decodeStreamFrame(data);
+    if (this.#streams.get(stream)?.receive(channel, payload) === false) throw new FrameError(`stream ${stream}: more data than credit`);
+  }
+
+  #frame(frame: DownFrame): void {
+    switch (frame.t) {
+      case 'welcome':
+        return this.#welcome(frame.incarnation, frame.pingMs);
+      case 'sync':
+        return this.#sync(frame);
+      case 'changes':
+        return this.#changes(frame.changes, frame.revision);
+      case 'ack':
+        return this.#acknowledged(frame);
+      case 'open':
+        return this.#open(frame.stream, frame.request);
+      default:
+        this.#streams.get(frame.stream)?.receiveControl(frame);
+    }
+  }
+
+  #welcome(incarnation: string, pingMs: number): void {
+    this.#attempts = 0;
+    this.#pingMs = pingMs;
+    // another database: nothing known before can be trusted as a base for a difference
+    if (incarnation !== this.#incarnation) this.#revision = undefined;
+    this.#incarnation = incarnation;
+    this.#outbox.connected();
+    this.#options.events.onConnected?.();
+  }
+
+  #sync({ objects, keep, last, revision }: Extract<DownFrame, { t: 'sync' }>): void {
+    this.#collecting ??= new Map();
+    for (const object of objects) this.#collecting.set(object.metadata.uid ?? '', object);
+    for (const uid of keep) {
+      const held = this.#desired.get(uid);
+      if (held) this.#collecting.set(uid, held);
+    }
+    if (!last) return;
+    this.#desired = this.#collecting;
+    this.#collecting = undefined;
+    this.#revision = revision;
+    this.#synced = true;
+    this.#options.events.onSync([...this.#desired.values()]);
+  }
+
+  #changes(changes: readonly DesiredChange[], revision: number): void {
+    for (const change of changes) {
+      if ('put' in change) {
+        this.#desired.set(change.put.metadata.uid ?? '', change.put);
+        this.#options.events.onPut(change.put);
+      } else {
+        const { kind, namespace, name, uid } = change.gone;
+        this.#desired.delete(uid);
+        this.#options.events.onGone(kind, uid, namespace ? `${namespace}/${name}` : name);
+      }
+    }
+    this.#revision = revision;
+  }
+
+  #acknowledged({ id, revision, error }: Extract<DownFrame, { t: 'ack' }>): void {
+    const done = this.#outbox.acknowledged(id);
+    if (!done) return;
+    if (error) this.#options.events.onRefused(done.key, done.frame, error);
+    else this.#options.events.onAcknowledged?.(done.key, done.frame, revision ?? 0);
+  }
+
+  #open(id: number, request: StreamRequest): void {
+    const stream = new LinkStream(
+      id,
+      { control: frame => this.#send(frame), data: frame => this.#socket?.send(frame, { binary: true }) },
+      () => this.#streams.delete(id),
+    );
+    this.#streams.set(id, stream);
+    this.#options.events.onStream(stream, request);
+  }
+}
