@@ -1,0 +1,56 @@
+/** Events as kubelet sends them: one object per (pod, reason, message), counted up while it repeats. */
+import { createHash } from 'node:crypto';
+import type { KubeObject } from '../src/kube/meta.js';
+import type { KubeEvent } from '../src/kube/node.js';
+
+/** Bound on remembered events, so that a node that runs for years does not grow. */
+const maxRemembered = 2000;
+
+interface Remembered {
+  readonly first: string;
+  count: number;
+}
+
+export class EventRecorder {
+  readonly #seen = new Map<string, Remembered>();
+
+  constructor(
+    readonly node: string,
+    readonly now: () => number,
+    readonly send: (key: string, event: KubeEvent) => void,
+  ) {}
+
+  record(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
+    const { namespace, name, uid, resourceVersion } = about.metadata;
+    const key = createHash('sha256').update(JSON.stringify([uid, fieldPath, type, reason, message])).digest('hex').slice(0, 16);
+    const at = `${new Date(this.now()).toISOString().slice(0, 19)}Z`;
+    const seen = this.#seen.get(key) ?? { first: at, count: 0 };
+    seen.count++;
+    this.#seen.delete(key);
+    this.#seen.set(key, seen);
+    if (this.#seen.size > maxRemembered) this.#seen.delete(this.#seen.keys().next().value as string);
+    this.send(key, {
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: `${name}.${key}`, namespace: namespace ?? 'default' },
+      involvedObject: {
+        kind: about.kind,
+        apiVersion: about.apiVersion,
+        ...(namespace && { namespace }),
+        name,
+        ...(uid && { uid }),
+        ...(resourceVersion && { resourceVersion }),
+        ...(fieldPath && { fieldPath }),
+      },
+      type,
+      reason,
+      message: message.slice(0, 1024),
+      source: { component: 'kubelet', host: this.node },
+      firstTimestamp: seen.first,
+      lastTimestamp: at,
+      count: seen.count,
+      reportingComponent: 'kubelet',
+      reportingInstance: this.node,
+    });
+  }
+}

@@ -1,0 +1,89 @@
+/** The Node object and its conditions from measurements. Pure. */
+import type { Condition } from '../src/kube/meta.js';
+import type { Node, NodeSystemInfo } from '../src/kube/node.js';
+import type { Disk } from './machine.js';
+
+export interface NodeFacts {
+  readonly name: string;
+  readonly address: string;
+  readonly podCIDR: string;
+  readonly cpus: number;
+  readonly memoryTotalBytes: number;
+  readonly memoryAvailableBytes: number;
+  readonly disk: Disk;
+  readonly maxPods: number;
+  readonly info: NodeSystemInfo;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly images: readonly { readonly names: string[]; readonly sizeBytes: number }[];
+  /** Why pods cannot be run now, if so. */
+  readonly notReady: string | undefined;
+  /** Condition by type as shown last, for transition times. */
+  readonly previous: readonly Condition[];
+  readonly now: number;
+}
+
+const mebi = 1024 * 1024;
+/** Kubelet's hard eviction thresholds: what is not handed to pods (reliability rule A9). */
+const reservedMemoryBytes = 100 * mebi;
+const reservedDiskShare = 0.1;
+
+export function nodeObject(f: NodeFacts): Node {
+  const capacity = { cpu: String(f.cpus), memory: `${Math.floor(f.memoryTotalBytes / 1024)}Ki`, pods: String(f.maxPods), 'ephemeral-storage': `${Math.floor(f.disk.totalBytes / 1024)}Ki` };
+  return {
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: {
+      name: f.name,
+      labels: {
+        'kubernetes.io/hostname': f.name,
+        'kubernetes.io/os': f.info.operatingSystem,
+        'kubernetes.io/arch': f.info.architecture,
+        'beta.kubernetes.io/os': f.info.operatingSystem,
+        'beta.kubernetes.io/arch': f.info.architecture,
+        ...f.labels,
+      },
+    },
+    spec: { podCIDR: f.podCIDR, podCIDRs: [f.podCIDR] },
+    status: {
+      capacity,
+      allocatable: {
+        ...capacity,
+        memory: `${Math.floor((f.memoryTotalBytes - reservedMemoryBytes) / 1024)}Ki`,
+        'ephemeral-storage': String(Math.floor(f.disk.totalBytes * (1 - reservedDiskShare))),
+      },
+      conditions: conditions(f),
+      addresses: [
+        { type: 'InternalIP', address: f.address },
+        { type: 'Hostname', address: f.name },
+      ],
+      nodeInfo: f.info,
+      images: f.images.map(i => ({ names: i.names, sizeBytes: i.sizeBytes })),
+    },
+  };
+}
+
+function conditions(f: NodeFacts): Condition[] {
+  const memory = f.memoryAvailableBytes < reservedMemoryBytes;
+  const disk = f.disk.availableBytes < f.disk.totalBytes * reservedDiskShare || (f.disk.inodes > 0 && f.disk.freeInodes < f.disk.inodes * 0.05);
+  return [
+    pressure('MemoryPressure', memory, 'KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory', 'memory available'),
+    pressure('DiskPressure', disk, 'KubeletHasDiskPressure', 'KubeletHasNoDiskPressure', 'disk pressure'),
+    pressure('PIDPressure', false, 'KubeletHasInsufficientPID', 'KubeletHasSufficientPID', 'PID available'),
+    f.notReady === undefined
+      ? ({ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'keelson agent is posting ready status' } as const)
+      : ({ type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: f.notReady } as const),
+  ].map(c => stamp(c, f));
+}
+
+function pressure(type: string, on: boolean, bad: string, good: string, what: string): Condition {
+  return on
+    ? { type, status: 'True', reason: bad, message: `keelson agent has insufficient ${what}` }
+    : { type, status: 'False', reason: good, message: type === 'DiskPressure' ? 'keelson agent has no disk pressure' : `keelson agent has sufficient ${what}` };
+}
+
+function stamp(condition: Condition, { previous, now }: NodeFacts): Condition {
+  const at = `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const old = previous.find(c => c.type === condition.type);
+  const since = old?.status === condition.status && old.lastTransitionTime ? old.lastTransitionTime : at;
+  return { ...condition, lastHeartbeatTime: at, lastTransitionTime: since };
+}

@@ -1,0 +1,109 @@
+/**
+ * What the node knows of one pod: the input of `plan` and `podStatus`, written only by its worker. Plain data; times in
+ * milliseconds since the epoch unless they are text that goes to the API.
+ */
+import type { Container, Pod } from '../../src/kube/pod.js';
+
+/** One run of one container that has ended. */
+export interface EndedRun {
+  readonly attempt: number;
+  readonly id: string;
+  readonly exitCode: number;
+  readonly signal?: number;
+  /** Completed, Error, OOMKilled, StartError, Unknown, … (reliability rule A6). */
+  readonly reason: string;
+  readonly message?: string;
+  readonly startedAt?: string;
+  readonly finishedAt: string;
+}
+
+export interface LiveRun {
+  readonly attempt: number;
+  readonly id: string;
+  readonly startedAt: string;
+}
+
+/** A stop under way: the signal was sent, SIGKILL follows at `killAt`. */
+export interface Stop {
+  readonly since: number;
+  readonly killAt: number;
+  readonly killed: boolean;
+}
+
+/** Why a container that should run does not: an image or a configuration problem, tried again at `retryAt`. */
+export interface Obstacle {
+  readonly reason: string;
+  readonly message: string;
+  readonly failures: number;
+  readonly retryAt: number;
+}
+
+export interface ContainerFacts {
+  readonly live?: LiveRun;
+  /** The newest ended run, and the one before it. */
+  readonly ended?: EndedRun;
+  readonly endedBefore?: EndedRun;
+  readonly stop?: Stop;
+  readonly obstacle?: Obstacle;
+  /** Runs that ended in a row without one that lasted 10 minutes: the exponent of the crash back-off. */
+  readonly crashes: number;
+  /** Number of the next attempt; restartCount is the newest attempt's number. */
+  readonly nextAttempt: number;
+  readonly imageID: string;
+}
+
+export const noContainerFacts: ContainerFacts = { crashes: 0, nextAttempt: 0, imageID: '' };
+
+export interface SandboxFacts {
+  readonly attempt: number;
+  readonly ip?: string;
+  /** false: pause has died; everything in it must be stopped and a new one made. */
+  readonly alive: boolean;
+}
+
+/** Why a pod is being stopped, and until when. */
+export interface Termination {
+  /** The object or its file is going away: release everything. Otherwise the object stays, with its final status. */
+  readonly deleted: boolean;
+  /** The pod counts as Failed whatever its containers say: deadline exceeded, refused, evicted. Never taken back. */
+  readonly failed: boolean;
+  readonly reason?: string;
+  readonly message?: string;
+  /** Milliseconds allowed between the stop signal and SIGKILL. */
+  readonly graceMs: number;
+}
+
+export interface PodFacts {
+  readonly sandbox?: SandboxFacts;
+  /** Sandboxes ever made for this pod. */
+  readonly nextSandbox: number;
+  readonly sandboxObstacle?: Obstacle;
+  readonly volumesObstacle?: Obstacle;
+  readonly containers: Readonly<Record<string, ContainerFacts>>;
+  /** When the node first took up this pod. */
+  readonly startTime: string;
+  readonly termination?: Termination;
+  /** Network, cgroup and mounts are gone. */
+  readonly tornDown: boolean;
+}
+
+export const isSidecar = (container: Container): boolean => container.restartPolicy === 'Always';
+
+export const initContainers = (pod: Pod): readonly Container[] => pod.spec.initContainers ?? [];
+
+export const allContainers = (pod: Pod): readonly Container[] => [...initContainers(pod), ...pod.spec.containers];
+
+export const factsOf = (facts: PodFacts, name: string): ContainerFacts => facts.containers[name] ?? noContainerFacts;
+
+/** A further order to stop: it can only shorten the grace, and what was decided before stays decided. Pure. */
+export function mergeTermination(before: Termination | undefined, order: Termination): Termination {
+  if (!before) return order;
+  const words = before.reason ? before : order;
+  return {
+    deleted: before.deleted || order.deleted,
+    failed: before.failed || order.failed,
+    graceMs: Math.min(before.graceMs, order.graceMs),
+    ...(words.reason && { reason: words.reason }),
+    ...(words.message && { message: words.message }),
+  };
+}

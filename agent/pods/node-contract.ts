@@ -1,0 +1,30 @@
+/** What a pod worker is given by its node: every edge it may touch, so that nothing else can be reached from it. */
+import type { Logger } from '../../src/base/log.js';
+import type { Pod, PodStatus } from '../../src/kube/pod.js';
+import type { ContainerRuntime } from '../containers/contract.js';
+import type { ImageStore } from '../images/contract.js';
+import type { VolumeSources } from '../volumes/volumes.js';
+import type { DnsSettings } from './etc-files.js';
+import type { NodePaths, PodPaths } from './paths.js';
+import type { SandboxNode } from './sandbox.js';
+
+export interface PodNode extends SandboxNode {
+  readonly name: string;
+  readonly directories: NodePaths;
+  readonly hostIP: string;
+  readonly memoryBytes: number;
+  readonly dns: DnsSettings;
+  readonly runtime: ContainerRuntime;
+  readonly images: ImageStore;
+  readonly sources: VolumeSources;
+  readonly log: Logger;
+  readonly now: () => number;
+  /** The newest status, to be stored by the API. */
+  readonly report: (pod: Pod, status: PodStatus) => void;
+  /** Nothing of the pod is left here. */
+  readonly gone: (pod: Pod) => void;
+  /** @param container names the container that it is about */
+  readonly event: (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string) => void;
+  /** Removes all attempts of a container from disk. */
+  readonly removeAttempts: (paths: PodPaths, container: string) => Promise<void>;
+}

@@ -1,0 +1,164 @@
+/**
+ * What to do next for one pod: a pure function of its spec, what is known of it, and the time. The worker carries the
+ * actions out in order, learns new facts, and asks again. Kubelet's rules are the law (reliability rules A3–A5).
+ */
+import type { Container, Pod } from '../../src/kube/pod.js';
+import { allContainers, type ContainerFacts, factsOf, initContainers, isSidecar, type PodFacts } from './facts.js';
+import { nextStartAt, restarts } from './restart.js';
+
+export type PodAction =
+  | { readonly do: 'createSandbox' }
+  | { readonly do: 'startContainer'; readonly container: string }
+  /** preStop, then the stop signal; SIGKILL follows at the deadline. */
+  | { readonly do: 'stopContainer'; readonly container: string; readonly graceMs: number; readonly why: string }
+  | { readonly do: 'killContainer'; readonly container: string }
+  /** Network, pause and cgroup away; the pod's directory stays. */
+  | { readonly do: 'tearDown' }
+  /** The pod's directory away, and the API told that it is gone. */
+  | { readonly do: 'release' }
+  | { readonly do: 'fail'; readonly reason: string; readonly message: string };
+
+export interface PodPlan {
+  readonly actions: readonly PodAction[];
+  /** Plan again at this time (milliseconds since the epoch) even if nothing happens. */
+  readonly wakeAt?: number;
+}
+
+/** A pod that must stop leaves its containers at least this long, even if a hook used up the grace (rule A4.3). */
+export const minimumGraceMs = 2000;
+
+export function plan(pod: Pod, facts: PodFacts, now: number): PodPlan {
+  if (facts.termination) return planStop(pod, facts, facts.termination.graceMs, now);
+  const deadline = activeDeadline(pod, facts);
+  if (deadline !== undefined && now >= deadline && !isFinished(pod, facts)) {
+    return act({ do: 'fail', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
+  }
+  const next = isFinished(pod, facts) ? planFinished(pod, facts, now) : planRun(pod, facts, now);
+  return deadline === undefined || isFinished(pod, facts) ? next : wakeBy(next, deadline);
+}
+
+function planRun(pod: Pod, facts: PodFacts, now: number): PodPlan {
+  if (!facts.sandbox) return whenDue(facts.sandboxObstacle?.retryAt ?? 0, now, { do: 'createSandbox' });
+  if (!facts.sandbox.alive) return planSandboxLost(pod, facts, now);
+  if (facts.volumesObstacle && now < facts.volumesObstacle.retryAt) return { actions: [], wakeAt: facts.volumesObstacle.retryAt };
+  const init = planInit(pod, facts, now);
+  return init.done ? merge([init.plan, ...pod.spec.containers.map(c => planContainer(pod, facts, c, now))]) : init.plan;
+}
+
+/** Init containers one by one, each to success; sidecars start in their place and are kept running. */
+function planInit(pod: Pod, facts: PodFacts, now: number): { done: boolean; plan: PodPlan } {
+  const plans: PodPlan[] = [];
+  const appStarted = pod.spec.containers.some(c => factsOf(facts, c.name).nextAttempt > 0);
+  for (const container of initContainers(pod)) {
+    const state = factsOf(facts, container.name);
+    if (isSidecar(container)) {
+      plans.push(planContainer(pod, facts, container, now));
+      if (!state.live && !appStarted) return { done: false, plan: merge(plans) };
+    } else if (!appStarted && !succeeded(state)) {
+      plans.push(planContainer(pod, facts, container, now));
+      return { done: false, plan: merge(plans) };
+    }
+  }
+  return { done: true, plan: merge(plans) };
+}
+
+function planContainer(pod: Pod, facts: PodFacts, container: Container, now: number): PodPlan {
+  const state = factsOf(facts, container.name);
+  if (state.live) return state.stop ? planKill(container.name, state.stop, now) : quiet;
+  if (state.ended && !restarts(pod, container, state.ended, isInit(pod, container))) return quiet;
+  const at = Math.max(nextStartAt(state), state.obstacle?.retryAt ?? 0);
+  return whenDue(at, now, { do: 'startContainer', container: container.name });
+}
+
+/** Pause has died: what ran in it is stopped, the remains are taken away, then a new sandbox is made. */
+function planSandboxLost(pod: Pod, facts: PodFacts, now: number): PodPlan {
+  const stops = stopAll(pod, facts, () => true, 0, now, 'Pod sandbox changed, it will be killed and re-created.');
+  return stops.length > 0 ? merge(stops) : act({ do: 'tearDown' });
+}
+
+function planFinished(pod: Pod, facts: PodFacts, now: number): PodPlan {
+  // sidecars outlive the last app container and are stopped by us
+  const stops = stopAll(pod, facts, () => true, podGraceMs(pod), now, 'Pod has finished');
+  if (stops.length > 0) return merge(stops);
+  return facts.tornDown || !facts.sandbox ? quiet : act({ do: 'tearDown' });
+}
+
+/** App containers first, sidecars after them in reverse order of start; then the sandbox; then, if deleted, everything. */
+function planStop(pod: Pod, facts: PodFacts, graceMs: number, now: number): PodPlan {
+  const apps = stopAll(pod, facts, c => !isSidecar(c), graceMs, now, stopReason(facts));
+  if (apps.length > 0) return merge(apps);
+  const sidecar = initContainers(pod).findLast(c => isSidecar(c) && factsOf(facts, c.name).live);
+  if (sidecar) return merge(stopAll(pod, facts, c => c === sidecar, graceMs, now, stopReason(facts)));
+  if (!facts.tornDown) return act({ do: 'tearDown' });
+  return facts.termination?.deleted ? act({ do: 'release' }) : quiet;
+}
+
+const stopReason = (facts: PodFacts): string => facts.termination?.message ?? '';
+
+function stopAll(pod: Pod, facts: PodFacts, which: (c: Container) => boolean, graceMs: number, now: number, why: string): PodPlan[] {
+  return allContainers(pod)
+    .filter(c => which(c) && factsOf(facts, c.name).live)
+    .map(({ name }) => {
+      const { stop } = factsOf(facts, name);
+      if (!stop) return act({ do: 'stopContainer', container: name, graceMs, why });
+      // a later, shorter grace is obeyed without a second signal
+      const killAt = Math.min(stop.killAt, Math.max(stop.since + graceMs, stop.since));
+      return planKill(name, { ...stop, killAt }, now);
+    });
+}
+
+function planKill(container: string, stop: { killAt: number; killed: boolean }, now: number): PodPlan {
+  if (stop.killed) return quiet;
+  return whenDue(stop.killAt, now, { do: 'killContainer', container });
+}
+
+const succeeded = (state: ContainerFacts): boolean => !state.live && state.ended?.exitCode === 0;
+
+const isInit = (pod: Pod, container: Container): boolean => initContainers(pod).includes(container);
+
+/** Nothing of it will ever run again: every app container ended for good, or an init container failed under Never. */
+export function isFinished(pod: Pod, facts: PodFacts): boolean {
+  if (facts.termination?.failed) return true;
+  if (initFailed(pod, facts)) return true;
+  return pod.spec.containers.every(c => {
+    const state = factsOf(facts, c.name);
+    return !state.live && state.ended !== undefined && !restarts(pod, c, state.ended, false);
+  });
+}
+
+/** An init container has failed and its policy is never to try again. */
+export function initFailed(pod: Pod, facts: PodFacts): boolean {
+  return initContainers(pod).some(c => {
+    const { live, ended } = factsOf(facts, c.name);
+    return !isSidecar(c) && !live && ended !== undefined && ended.exitCode !== 0 && !restarts(pod, c, ended, true);
+  });
+}
+
+export function podGraceMs(pod: Pod): number {
+  return (pod.spec.terminationGracePeriodSeconds ?? 30) * 1000;
+}
+
+function activeDeadline(pod: Pod, facts: PodFacts): number | undefined {
+  const seconds = pod.spec.activeDeadlineSeconds;
+  return seconds === undefined ? undefined : Date.parse(facts.startTime) + seconds * 1000;
+}
+
+const quiet: PodPlan = { actions: [] };
+
+function act(action: PodAction): PodPlan {
+  return { actions: [action] };
+}
+
+function whenDue(at: number, now: number, action: PodAction): PodPlan {
+  return at <= now ? act(action) : { actions: [], wakeAt: at };
+}
+
+function wakeBy(plan: PodPlan, at: number): PodPlan {
+  return { actions: plan.actions, wakeAt: Math.min(plan.wakeAt ?? at, at) };
+}
+
+function merge(plans: readonly PodPlan[]): PodPlan {
+  const actions = plans.flatMap(p => p.actions);
+  const wakes = plans.flatMap(p => p.wakeAt ?? []);
+  return wakes.length > 0 ? { actions, wakeAt: Math.min(...wakes) } : { actions };
+}

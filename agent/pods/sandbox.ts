@@ -1,0 +1,107 @@
+/**
+ * Builds and takes away what a pod's containers live in: cgroup, pause with its namespaces, network. The record is
+ * written before anything is made; every release may be repeated and goes on to the end (style habit 6).
+ */
+import { join } from 'node:path';
+import type { BridgeNetwork, CniResult } from '../../cni/contract.js';
+import { cgroupApply, cgroupKill, cgroupRemove, createSandbox, openProcess, type Process } from '../../native/index.js';
+import { failpoint } from '../../src/base/failpoint.js';
+import type { Pod } from '../../src/kube/pod.js';
+import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
+import { podHostname } from './etc-files.js';
+import type { PodPaths } from './paths.js';
+import { sandboxId } from './paths.js';
+import { readRecord, type SandboxRecord, writeSandboxRecord } from './records.js';
+
+export interface SandboxNode {
+  readonly bootID: string;
+  readonly cgroupMount: string;
+  readonly controllers: ReadonlySet<string>;
+  readonly network: BridgeNetwork;
+}
+
+/** A standing sandbox. */
+export interface Sandbox {
+  readonly attempt: number;
+  readonly pause: Process;
+  readonly ip: string | undefined;
+}
+
+export const nameOf = (pod: Pod): string => `pod ${pod.metadata.namespace}/${pod.metadata.name}`;
+
+export async function makeSandbox(node: SandboxNode, pod: Pod, paths: PodPaths, attempt: number): Promise<Sandbox> {
+  const record: SandboxRecord = { attempt, id: sandboxId(paths.uid, attempt), bootID: node.bootID };
+  await writeSandboxRecord(paths, record, false);
+  await failpoint('sandbox.afterRecord');
+  try {
+    return await build(node, pod, paths, record);
+  } catch (error) {
+    await releaseSandbox(node, paths, record, undefined).catch(() => {});
+    throw error;
+  }
+}
+
+async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: SandboxRecord): Promise<Sandbox> {
+  const object = nameOf(pod);
+  await cgroupApply({ root: node.cgroupMount, path: paths.cgroup, controllers: [...node.controllers], files: podFiles(pod, node.controllers) });
+  await failpoint('sandbox.afterCgroup');
+  const { hostNetwork = false, hostIPC = false, shareProcessNamespace = false } = pod.spec;
+  const pause = await createSandbox({
+    object,
+    // a new leaf for every attempt: a killed cgroup must not be cloned into again
+    cgroup: sandboxCgroup(paths, record.attempt),
+    namespaces: { net: !hostNetwork, ipc: !hostIPC, uts: !hostNetwork, pid: shareProcessNamespace },
+    ...(!hostNetwork && { hostname: podHostname(pod) }),
+    sysctls: pod.spec.securityContext?.sysctls ?? [],
+    oomScoreAdj: pauseOomScoreAdj,
+  });
+  await failpoint('sandbox.afterNetns');
+  try {
+    const network = hostNetwork ? undefined : await attach(node, record.id, pause, object);
+    await failpoint('sandbox.afterNetwork');
+    const identity = { pid: pause.pid, startTime: pause.startTime };
+    await writeSandboxRecord(paths, { ...record, pause: identity, ...(network && { network }) }, true);
+    await failpoint('sandbox.afterReady');
+    return { attempt: record.attempt, pause, ip: addressOf(network) };
+  } catch (error) {
+    pause.signal(9);
+    throw error;
+  }
+}
+
+async function attach(node: SandboxNode, containerID: string, pause: Process, object: string): Promise<CniResult> {
+  return node.network.add({ containerID, netns: `/proc/${pause.pid}/ns/net`, ifName: 'eth0', object });
+}
+
+export const sandboxCgroup = (paths: PodPaths, attempt: number): string => join(paths.cgroup, `sandbox.${attempt}`);
+
+/** The first address without its prefix length. */
+function addressOf(network: CniResult | undefined): string | undefined {
+  return network?.ips[0]?.address.split('/')[0];
+}
+
+/** What a former agent left: a sandbox that still stands, or undefined (its record stays, for the release). */
+export async function adoptSandbox(node: SandboxNode, paths: PodPaths): Promise<{ record: SandboxRecord | undefined; sandbox: Sandbox | undefined }> {
+  const record = await readRecord<SandboxRecord>(paths.sandboxRecord);
+  if (!record?.pause || record.bootID !== node.bootID) return { record, sandbox: undefined };
+  const pause = openProcess(record.pause);
+  return { record, sandbox: pause && { attempt: record.attempt, pause, ip: addressOf(record.network) } };
+}
+
+/** Kills pause, gives the address back, removes the pod's cgroup. Containers must have ended. Repeatable. */
+export async function releaseSandbox(
+  node: Pick<SandboxNode, 'network'>,
+  paths: PodPaths,
+  record: Pick<SandboxRecord, 'attempt' | 'id'> | undefined,
+  pause: Process | undefined,
+): Promise<void> {
+  const errors: unknown[] = [];
+  const attempt = async (step: () => Promise<void>) => step().catch(error => void errors.push(error));
+  // never wait for the veth: it goes with the namespace, when the last process in it has ended (design §4)
+  await attempt(() => cgroupKill(paths.cgroup));
+  if (pause) await attempt(() => pause.wait().then(() => pause.close()));
+  if (record) await attempt(() => node.network.del({ containerID: record.id, ifName: 'eth0', object: paths.uid }));
+  await failpoint('sandbox.beforeCgroupRemove');
+  await attempt(() => cgroupRemove(paths.cgroup));
+  if (errors.length > 0) throw new AggregateError(errors, `release of sandbox ${paths.uid}: ${errors.map(String).join('; ')}`);
+}

@@ -1,0 +1,172 @@
+/**
+ * The PodStatus that the API shows, from spec and facts: pure, so that thousands of histories can be run through it.
+ * Reasons and messages are kubelet's (issue texts and reliability rules A5, A6).
+ */
+import type { Condition } from '../../src/kube/meta.js';
+import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodPhase, PodStatus } from '../../src/kube/pod.js';
+import { type ContainerFacts, type EndedRun, factsOf, initContainers, isSidecar, type PodFacts } from './facts.js';
+import { initFailed, isFinished } from './plan.js';
+import { backoffMessage, nextStartAt, restarts } from './restart.js';
+
+export const containerIdPrefix = 'keelson://';
+
+export interface StatusContext {
+  readonly hostIP: string;
+  readonly now: number;
+  /** What was shown last: transition times are kept from it. */
+  readonly previous: PodStatus | undefined;
+}
+
+export function podStatus(pod: Pod, facts: PodFacts, { hostIP, now, previous }: StatusContext): PodStatus {
+  const phase = podPhase(pod, facts);
+  const init = initContainers(pod).map(c => containerStatus(pod, facts, c, now, true));
+  const apps = pod.spec.containers.map(c => containerStatus(pod, facts, c, now, false));
+  const ip = pod.spec.hostNetwork ? hostIP : facts.sandbox?.ip;
+  const { termination } = facts;
+  return {
+    phase,
+    conditions: conditions(pod, facts, phase, init, apps).map(c => withTransition(c, previous?.conditions ?? [], now)),
+    ...(termination?.reason && { reason: termination.reason }),
+    ...(termination?.reason && termination.message && { message: termination.message }),
+    hostIP,
+    hostIPs: [{ ip: hostIP }],
+    ...(ip && { podIP: ip, podIPs: [{ ip }] }),
+    startTime: facts.startTime,
+    ...(pod.status?.qosClass && { qosClass: pod.status.qosClass }),
+    ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
+    ...(init.length > 0 && { initContainerStatuses: init }),
+    containerStatuses: apps,
+  };
+}
+
+/** Terminal phases need every container stopped; a pod being deleted keeps its phase until then. */
+export function podPhase(pod: Pod, facts: PodFacts): PodPhase {
+  const anyLive = [...initContainers(pod), ...pod.spec.containers].some(c => factsOf(facts, c.name).live);
+  const anyStarted = pod.spec.containers.some(c => factsOf(facts, c.name).nextAttempt > 0);
+  const running: PodPhase = anyStarted ? 'Running' : 'Pending';
+  if (facts.termination) return anyLive ? running : finalPhase(pod, facts);
+  if (initFailed(pod, facts)) return anyLive ? 'Pending' : 'Failed';
+  if (isFinished(pod, facts)) return anyLive ? running : finalPhase(pod, facts);
+  return initDone(pod, facts) ? running : anyStarted ? 'Running' : 'Pending';
+}
+
+function finalPhase(pod: Pod, facts: PodFacts): PodPhase {
+  if (facts.termination?.failed) return 'Failed';
+  const ok = pod.spec.containers.every(c => factsOf(facts, c.name).ended?.exitCode === 0);
+  return ok ? 'Succeeded' : 'Failed';
+}
+
+function initDone(pod: Pod, facts: PodFacts): boolean {
+  return initContainers(pod).every(c => {
+    const { live, ended } = factsOf(facts, c.name);
+    return isSidecar(c) ? live !== undefined : ended?.exitCode === 0 && !live;
+  });
+}
+
+function containerStatus(pod: Pod, facts: PodFacts, container: Container, now: number, init: boolean): ContainerStatus {
+  const state = factsOf(facts, container.name);
+  const shown = containerState(pod, facts, container, state, now, init);
+  const last = shown.terminated ? state.endedBefore : state.ended;
+  const running = state.live !== undefined;
+  const id = state.live?.id ?? state.ended?.id;
+  return {
+    name: container.name,
+    state: shown,
+    ...(last ? { lastState: { terminated: terminated(last) } } : { lastState: {} }),
+    ready: init && !isSidecar(container) ? state.ended?.exitCode === 0 && !running : running,
+    started: running,
+    restartCount: Math.max(0, state.nextAttempt - 1),
+    image: container.image ?? '',
+    imageID: state.imageID,
+    ...(id && { containerID: containerIdPrefix + id }),
+  };
+}
+
+function containerState(pod: Pod, facts: PodFacts, container: Container, state: ContainerFacts, now: number, init: boolean): ContainerState {
+  if (state.live) return { running: { startedAt: state.live.startedAt } };
+  const stopped = facts.termination !== undefined || isFinished(pod, facts);
+  if (state.obstacle && !stopped) return { waiting: { reason: state.obstacle.reason, message: state.obstacle.message } };
+  if (state.ended) {
+    if (!stopped && restarts(pod, container, state.ended, init)) return waitingForRestart(pod, container, state, now);
+    return { terminated: terminated(state.ended) };
+  }
+  if (stopped && facts.tornDown) return neverRan(facts);
+  const gated = !init && initContainers(pod).length > 0 && !initDone(pod, facts);
+  return { waiting: { reason: gated || (init && facts.sandbox) ? 'PodInitializing' : 'ContainerCreating' } };
+}
+
+/** The pod ended before this container ever ran; unknown is failure (rule A1.6). */
+function neverRan(facts: PodFacts): ContainerState {
+  const at = facts.startTime;
+  return {
+    terminated: {
+      exitCode: 137,
+      reason: 'ContainerStatusUnknown',
+      message: 'The container could not be located when the pod was terminated',
+      startedAt: at,
+      finishedAt: at,
+    },
+  };
+}
+
+function waitingForRestart(pod: Pod, container: Container, state: ContainerFacts, now: number): ContainerState {
+  if (state.ended?.reason === 'StartError' && state.crashes <= 1) {
+    return { waiting: { reason: 'RunContainerError', message: state.ended.message ?? '' } };
+  }
+  if (nextStartAt(state) <= now) return { terminated: terminated(state.ended as EndedRun) };
+  return { waiting: { reason: 'CrashLoopBackOff', message: backoffMessage(pod, container.name, state.crashes) } };
+}
+
+function terminated(run: EndedRun): ContainerStateTerminated {
+  return {
+    exitCode: run.exitCode,
+    ...(run.signal !== undefined && { signal: run.signal }),
+    reason: run.reason,
+    ...(run.message && { message: run.message }),
+    startedAt: seconds(run.startedAt ?? run.finishedAt),
+    finishedAt: seconds(run.finishedAt),
+    containerID: containerIdPrefix + run.id,
+  };
+}
+
+/** RFC 3339 with whole seconds, as metav1.Time is. */
+export function seconds(time: string): string {
+  return `${time.slice(0, 19)}Z`;
+}
+
+function conditions(pod: Pod, facts: PodFacts, phase: PodPhase, init: ContainerStatus[], apps: ContainerStatus[]): Condition[] {
+  const initialized = initDone(pod, facts) || apps.some(s => s.state?.running || s.lastState?.terminated) || phase === 'Succeeded';
+  const sidecars = initContainers(pod).filter(isSidecar).map(c => c.name);
+  const must = [...init.filter(s => sidecars.includes(s.name)), ...apps];
+  const unready = must.filter(s => !s.ready).map(s => s.name);
+  const uninitialized = init.filter(s => !s.ready).map(s => s.name);
+  const ready: Omit<Condition, 'type'> =
+    phase === 'Succeeded'
+      ? { status: 'False', reason: 'PodCompleted' }
+      : phase === 'Failed'
+        ? { status: 'False', reason: 'PodFailed' }
+        : unready.length > 0
+          ? { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
+          : { status: 'True' };
+  return [
+    { type: 'PodReadyToStartContainers', status: facts.sandbox?.alive && !facts.tornDown ? 'True' : 'False' },
+    initialized
+      ? { type: 'Initialized', status: 'True', ...(phase === 'Succeeded' && { reason: 'PodCompleted' }) }
+      : {
+          type: 'Initialized',
+          status: 'False',
+          reason: 'ContainersNotInitialized',
+          message: `containers with incomplete status: [${uninitialized.join(' ')}]`,
+        },
+    { type: 'Ready', ...ready },
+    { type: 'ContainersReady', ...ready },
+    { type: 'PodScheduled', status: 'True' },
+  ];
+}
+
+/** lastTransitionTime moves only when the status does. */
+function withTransition(condition: Condition, before: readonly Condition[], now: number): Condition {
+  const old = before.find(c => c.type === condition.type);
+  const at = old?.status === condition.status && old.lastTransitionTime ? old.lastTransitionTime : seconds(new Date(now).toISOString());
+  return { ...condition, lastProbeTime: null, lastTransitionTime: at };
+}

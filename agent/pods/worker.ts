@@ -1,0 +1,293 @@
+/**
+ * One pod on this node: holds its facts, asks `plan` what to do, does it, reports `podStatus`. Its runs are serialised by
+ * the manager's keyed queue, so nothing here runs twice at once; facts that arrive meanwhile (exits, spec changes) only
+ * change `facts` and ask for another run.
+ */
+import { cgroupKill } from '../../native/index.js';
+import type { RunResult } from '../../src/base/queue.js';
+import { failpoint } from '../../src/base/failpoint.js';
+import { describe } from '../../src/base/errors.js';
+import { backoffDelay } from '../../src/base/backoff.js';
+import type { Pod, PodStatus } from '../../src/kube/pod.js';
+import type { ContainerHandle, ExitRecord } from '../containers/contract.js';
+import { VolumeError } from '../volumes/contract.js';
+import { type PreparedVolume, prepareVolumes } from '../volumes/volumes.js';
+import { type ContainerFacts, type EndedRun, factsOf, mergeTermination, type Obstacle, type PodFacts, type Termination } from './facts.js';
+import type { PodNode } from './node-contract.js';
+import { attemptCgroup, type PodPaths, sandboxId } from './paths.js';
+import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
+import { removePodDirectory, writePodRecord } from './records.js';
+import { crashBackoff, crashesAfter, nextStartAt } from './restart.js';
+import { makeSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
+import { endedRun } from './ended.js';
+import { startContainer } from './start-container.js';
+import { podStatus } from './status.js';
+import { writePodFiles } from './files.js';
+
+/** A live container as the worker holds it. */
+export interface LiveContainer {
+  readonly handle: ContainerHandle;
+  readonly attempt: number;
+  readonly stopSignal: number;
+}
+
+export interface WorkerState {
+  readonly facts: PodFacts;
+  readonly sandbox: Sandbox | undefined;
+  readonly live: ReadonlyMap<string, LiveContainer>;
+  /** The pod's directory exists on disk. */
+  readonly recorded: boolean;
+}
+
+export class PodWorker {
+  #pod: Pod;
+  #facts: PodFacts;
+  #sandbox: Sandbox | undefined;
+  #volumes: ReadonlyMap<string, PreparedVolume> | undefined;
+  #recorded: boolean;
+  #released = false;
+  #lastStatus: PodStatus | undefined;
+  #lastSent = '';
+  readonly #live = new Map<string, LiveContainer>();
+
+  constructor(
+    readonly node: PodNode,
+    pod: Pod,
+    readonly paths: PodPaths,
+    state: WorkerState,
+    /** Asks for another run. */
+    readonly wake: () => void,
+  ) {
+    this.#pod = pod;
+    this.#facts = state.facts;
+    this.#sandbox = state.sandbox;
+    this.#recorded = state.recorded;
+    this.#lastStatus = pod.status;
+    for (const [name, live] of state.live) this.#watchContainer(name, live);
+    if (state.sandbox) this.#watchSandbox(state.sandbox);
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+  get facts(): PodFacts {
+    return this.#facts;
+  }
+  /** True when nothing of the pod is left on this node and the API has been told. */
+  get released(): boolean {
+    return this.#released;
+  }
+  liveContainer(name: string): LiveContainer | undefined {
+    return this.#live.get(name);
+  }
+
+  /** A newer object of the same UID. */
+  update(pod: Pod): void {
+    this.#pod = pod;
+    this.wake();
+  }
+
+  /** Orders the pod to stop. */
+  terminate(order: Termination): void {
+    this.#facts = { ...this.#facts, termination: mergeTermination(this.#facts.termination, order) };
+    this.wake();
+  }
+
+  /** One turn: plan and act until there is nothing to do now; then report. */
+  async run(): Promise<RunResult> {
+    // bounded, so that a plan that never comes to rest shows as a warning instead of a busy loop
+    for (let turn = 0; turn < 50 && !this.#released; turn++) {
+      const { actions, wakeAt } = plan(this.#pod, this.#facts, this.node.now());
+      if (actions.length === 0) return this.#rest(wakeAt);
+      for (const action of actions) await this.#act(action);
+    }
+    if (!this.#released) this.node.log.warn({ pod: this.paths.uid }, 'pod does not come to rest');
+    return this.#released ? undefined : { againAfterMs: 1000 };
+  }
+
+  #rest(wakeAt: number | undefined): RunResult {
+    this.#report();
+    return wakeAt === undefined ? undefined : { againAfterMs: Math.max(1, wakeAt - this.node.now()) };
+  }
+
+  #report(): void {
+    const status = podStatus(this.#pod, this.#facts, { hostIP: this.node.hostIP, now: this.node.now(), previous: this.#lastStatus });
+    this.#lastStatus = status;
+    const text = JSON.stringify(status);
+    if (text === this.#lastSent) return;
+    this.#lastSent = text;
+    this.node.report(this.#pod, status);
+  }
+
+  async #act(action: PodAction): Promise<void> {
+    switch (action.do) {
+      case 'createSandbox':
+        return this.#createSandbox();
+      case 'startContainer':
+        return this.#startContainer(action.container);
+      case 'stopContainer':
+        return this.#stopContainer(action.container, action.graceMs, action.why);
+      case 'killContainer':
+        return this.#killContainer(action.container);
+      case 'tearDown':
+        return this.#tearDown();
+      case 'release':
+        return this.#release();
+      case 'fail':
+        this.terminate({ deleted: false, failed: true, reason: action.reason, message: action.message, graceMs: podGraceMs(this.#pod) });
+    }
+  }
+
+  async #createSandbox(): Promise<void> {
+    const attempt = this.#facts.nextSandbox;
+    try {
+      if (!this.#recorded) await writePodRecord(this.paths, { pod: this.#pod, startTime: this.#facts.startTime });
+      this.#recorded = true;
+      const sandbox = await makeSandbox(this.node, this.#pod, this.paths, attempt);
+      const { sandboxObstacle: _, ...facts } = this.#facts;
+      this.#facts = { ...facts, nextSandbox: attempt + 1, tornDown: false, sandbox: { attempt, alive: true, ...(sandbox.ip && { ip: sandbox.ip }) } };
+      this.#watchSandbox(sandbox);
+      await writePodFiles(this.#pod, this.paths, this.node.dns, this.#pod.spec.hostNetwork ? this.node.hostIP : sandbox.ip);
+    } catch (error) {
+      const message = `Failed to create pod sandbox: ${describe(error)}`;
+      this.node.log.warn({ pod: this.paths.uid, error: describe(error) }, 'sandbox failed');
+      this.#facts = { ...this.#facts, nextSandbox: attempt + 1, sandboxObstacle: this.#obstacle(this.#facts.sandboxObstacle, 'FailedCreatePodSandBox', message) };
+      this.node.event(this.#pod, 'Warning', 'FailedCreatePodSandBox', message);
+    }
+  }
+
+  #obstacle(before: Obstacle | undefined, reason: string, message: string): Obstacle {
+    const failures = (before?.failures ?? 0) + 1;
+    return { reason, message, failures, retryAt: this.node.now() + backoffDelay(crashBackoff, failures) };
+  }
+
+  async #startContainer(name: string): Promise<void> {
+    if (!this.#volumes && !(await this.#prepareVolumes())) return;
+    const state = factsOf(this.#facts, name);
+    const attempt = state.nextAttempt;
+    const outcome = await startContainer(this.node, {
+      pod: this.#pod,
+      paths: this.paths,
+      name,
+      attempt,
+      sandbox: this.#sandbox as Sandbox,
+      volumes: this.#volumes ?? new Map(),
+      podIP: this.#pod.spec.hostNetwork ? this.node.hostIP : this.#facts.sandbox?.ip,
+      obstacle: state.obstacle,
+    });
+    const { obstacle: _, ...rest } = factsOf(this.#facts, name);
+    switch (outcome.result) {
+      case 'started': {
+        const { handle } = outcome.live;
+        this.#setContainer(name, { ...rest, imageID: outcome.imageID, nextAttempt: attempt + 1, live: { attempt, id: handle.id, startedAt: handle.startedAt } });
+        this.#watchContainer(name, outcome.live);
+        await failpoint('container.afterStart');
+        return;
+      }
+      case 'ended':
+        this.#setContainer(name, this.#afterRun({ ...rest, imageID: outcome.imageID, nextAttempt: attempt + 1 }, outcome.ended));
+        return;
+      case 'obstacle':
+        this.#setContainer(name, { ...rest, obstacle: outcome.obstacle });
+    }
+  }
+
+  async #prepareVolumes(): Promise<boolean> {
+    try {
+      this.#volumes = await prepareVolumes(this.#pod, this.paths.volumes, this.node.sources);
+      const { volumesObstacle: _, ...facts } = this.#facts;
+      this.#facts = facts;
+      return true;
+    } catch (error) {
+      if (!(error instanceof VolumeError)) this.node.log.warn({ pod: this.paths.uid, error: describe(error) }, 'volumes failed');
+      const message = describe(error);
+      this.#facts = { ...this.#facts, volumesObstacle: this.#obstacle(this.#facts.volumesObstacle, 'FailedMount', message) };
+      this.node.event(this.#pod, 'Warning', 'FailedMount', message);
+      return false;
+    }
+  }
+
+  /** What the container needs from other objects may be there now: obstacles are tried again at once. */
+  retryObstacles(): void {
+    const containers = Object.fromEntries(
+      Object.entries(this.#facts.containers).map(([name, c]) => [name, c.obstacle ? { ...c, obstacle: { ...c.obstacle, retryAt: 0 } } : c]),
+    );
+    const { volumesObstacle, ...facts } = this.#facts;
+    this.#facts = { ...facts, containers, ...(volumesObstacle && { volumesObstacle: { ...volumesObstacle, retryAt: 0 } }) };
+    this.wake();
+  }
+
+  async #stopContainer(name: string, graceMs: number, why: string): Promise<void> {
+    const live = this.#live.get(name);
+    if (!live) return;
+    const now = this.node.now();
+    this.#setContainer(name, { ...factsOf(this.#facts, name), stop: { since: now, killAt: now + graceMs, killed: false } });
+    this.node.event(this.#pod, 'Normal', 'Killing', why && !this.#facts.termination?.deleted ? `Stopping container ${name}: ${why}` : `Stopping container ${name}`, name);
+    await failpoint('container.beforeStop');
+    if (graceMs > 0) await this.node.runtime.signal(live.handle, live.stopSignal);
+  }
+
+  async #killContainer(name: string): Promise<void> {
+    const live = this.#live.get(name);
+    const state = factsOf(this.#facts, name);
+    if (!live || !state.stop) return;
+    this.#setContainer(name, { ...state, stop: { ...state.stop, killed: true } });
+    await cgroupKill(attemptCgroup(this.paths, name, live.attempt));
+  }
+
+  async #tearDown(): Promise<void> {
+    const attempt = this.#facts.sandbox?.attempt ?? this.#facts.nextSandbox - 1;
+    if (attempt >= 0) {
+      await releaseSandbox(this.node, this.paths, { attempt, id: sandboxId(this.paths.uid, attempt) }, this.#sandbox?.pause);
+    }
+    this.#sandbox = undefined;
+    const ending = this.#facts.termination !== undefined || isFinished(this.#pod, this.#facts);
+    const { sandbox, ...facts } = this.#facts;
+    // a finished pod keeps showing the address it had
+    this.#facts = ending ? { ...facts, tornDown: true, ...(sandbox && { sandbox: { ...sandbox, alive: false } }) } : { ...facts, tornDown: true };
+  }
+
+  async #release(): Promise<void> {
+    this.#report();
+    await failpoint('pod.beforeRelease');
+    for (const name of Object.keys(this.#facts.containers)) await this.node.removeAttempts(this.paths, name);
+    await removePodDirectory(this.paths);
+    this.#released = true;
+    this.node.gone(this.#pod);
+  }
+
+  #watchSandbox(sandbox: Sandbox): void {
+    this.#sandbox = sandbox;
+    void sandbox.pause.wait().then(() => {
+      if (this.#sandbox !== sandbox || !this.#facts.sandbox) return;
+      this.#facts = { ...this.#facts, sandbox: { ...this.#facts.sandbox, alive: false } };
+      this.wake();
+    });
+  }
+
+  #watchContainer(name: string, live: LiveContainer): void {
+    this.#live.set(name, live);
+    void live.handle.exited().then(record => this.#onExit(name, live, record));
+  }
+
+  async #onExit(name: string, live: LiveContainer, record: ExitRecord): Promise<void> {
+    const ended = await endedRun(this.#pod, this.paths, name, live, record);
+    this.#live.delete(name);
+    const { live: _l, stop: _s, ...rest } = factsOf(this.#facts, name);
+    const after = this.#afterRun(rest, ended);
+    this.#setContainer(name, after);
+    const waits = nextStartAt(after) > this.node.now();
+    if (waits && !this.#facts.termination && (this.#pod.spec.restartPolicy ?? 'Always') !== 'Never' && after.crashes > 1) {
+      this.node.event(this.#pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.paths.uid})`, name);
+    }
+    this.wake();
+  }
+
+  #afterRun(state: ContainerFacts, ended: EndedRun): ContainerFacts {
+    return { ...state, ended, ...(state.ended && { endedBefore: state.ended }), crashes: crashesAfter(state.crashes, ended) };
+  }
+
+  #setContainer(name: string, state: ContainerFacts): void {
+    this.#facts = { ...this.#facts, containers: { ...this.#facts.containers, [name]: state } };
+  }
+}

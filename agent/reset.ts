@@ -1,0 +1,79 @@
+/**
+ * Takes away everything a node ever made on this machine: `release` over all that is found, to the end, whatever fails.
+ * Repeating it is success.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { execFile } from 'node:child_process';
+import { cgroupKill, cgroupRemove, type LinkInfo, netlink } from '../native/index.js';
+import { describe } from '../src/base/errors.js';
+
+export interface ResetTarget {
+  readonly cgroupMount: string | undefined;
+  readonly cgroupNames: readonly string[];
+  readonly directories: readonly string[];
+  /** The node's links and rules live in this network namespace (of an isolated node they go with it). */
+  readonly network: boolean;
+}
+
+/** @returns what could not be removed; empty if all is gone */
+export async function resetNode(target: ResetTarget, say: (line: string) => void): Promise<string[]> {
+  const problems: string[] = [];
+  const attempt = async (what: string, deed: () => Promise<boolean>) => {
+    try {
+      if (await deed()) say(`removed ${what}`);
+    } catch (error) {
+      problems.push(`${what}: ${describe(error)}`);
+    }
+  };
+  for (const name of target.cgroupNames) {
+    if (target.cgroupMount) await attempt(`processes and cgroups of ${name}`, () => removeGroup(join(target.cgroupMount ?? '', name)));
+  }
+  if (target.network) {
+    await attempt('bridge cni0 and its links', removeLinks);
+    await attempt('nft table keelson', removeRules);
+  }
+  for (const directory of target.directories) await attempt(directory, () => removeDirectory(directory));
+  return problems;
+}
+
+async function removeGroup(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  await cgroupKill(path);
+  await cgroupRemove(path);
+  return true;
+}
+
+async function removeLinks(): Promise<boolean> {
+  const [links] = await netlink(null, [{ op: 'link.list' }]);
+  const ours = ((links ?? []) as LinkInfo[]).filter(l => l.name === 'cni0' || l.name === 'keelson.vx');
+  if (ours.length === 0) return false;
+  await netlink(null, ours.map(l => ({ op: 'link.delete', name: l.name, ifMissing: 'ignore' }) as const));
+  return true;
+}
+
+async function removeRules(): Promise<boolean> {
+  const tables = await nft(['list', 'tables']);
+  if (!/^table \w+ keelson$/m.test(tables)) return false;
+  for (const [, family] of tables.matchAll(/^table (\w+) keelson$/gm)) await nft(['delete', 'table', family ?? 'ip', 'keelson']);
+  return true;
+}
+
+function nft(args: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => execFile('nft', args, (error, stdout) => (error ? reject(error) : resolve(stdout))));
+}
+
+/** Refuses to cross a mount: what is mounted below is not ours to delete (reliability rule A1.8). */
+async function removeDirectory(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(line => line.split(' ')[4] ?? '');
+  const inside = mounts.filter(m => m.startsWith(`${path}/`));
+  if (inside.length > 0) throw new Error(`something is mounted below it: ${inside.join(', ')}; unmount it first`);
+  if (mounts.includes(path)) {
+    for (const name of await readdir(path)) await rm(join(path, name), { recursive: true, force: true });
+    return true;
+  }
+  await rm(path, { recursive: true, force: true });
+  return true;
+}

@@ -1,0 +1,23 @@
+/** One file per volume kind, all with the same pair. `prepare` may be repeated; `release` is the pod directory's removal. */
+import type { ConfigMap, Secret } from '../../src/kube/node.js';
+import type { Pod, Volume } from '../../src/kube/pod.js';
+
+export interface VolumeContext {
+  readonly pod: Pod;
+  /** The volume's own directory below the pod's: exists, mode 0755. */
+  readonly directory: string;
+  readonly configMap: (name: string) => ConfigMap | undefined;
+  readonly secret: (name: string) => Secret | undefined;
+}
+
+export interface VolumeKind {
+  /** Whether this kind serves that volume. */
+  readonly serves: (volume: Volume) => boolean;
+  /** Makes it ready and says what to bind into containers. Throws VolumeError. */
+  readonly prepare: (volume: Volume, context: VolumeContext) => Promise<{ source: string; readOnly: boolean }>;
+}
+
+/** It cannot be mounted now: event FailedMount, tried again. */
+export class VolumeError extends Error {
+  override name = 'VolumeError';
+}
