@@ -1,0 +1,52 @@
+/** `keelson agent`: one node. */
+import type { Command } from 'commander';
+import { ensureHolder, enterWords } from '../isolation.js';
+import { addSettings, nodeCredentials, type Settings, settingsFrom } from '../settings.js';
+import { run } from './enter.js';
+import { untilStopped } from '../lifetime.js';
+
+/** Set in the process that already runs inside the node's namespaces. */
+export const insideVariable = 'KEELSON_INSIDE';
+
+export function registerAgent(program: Command): void {
+  addSettings(program.command('agent'), ['isolated', 'data-dir', 'run-dir', 'node-name', 'manifests', 'pod-cidr', 'cluster-cidr', 'max-pods', 'rm'])
+    .description('run one node: turns the Pods bound to it into processes, networks and mounts (root)')
+    .option('--credentials <file>', 'kubeconfig of this node (default DATA-DIR/node.kubeconfig); without it only static pods run')
+    .addHelpText('after', '\nExample:\n  keelson agent --credentials /etc/keelson/node.kubeconfig\n')
+    .action(async (flags: { credentials?: string; isolated?: string }) => {
+      const settings = settingsFrom(flags);
+      if (settings.isolated && process.env[insideVariable] !== settings.isolated) {
+        process.exitCode = await runInside(settings);
+        return;
+      }
+      await runAgent(settings, flags.credentials ?? nodeCredentials(settings));
+    });
+}
+
+async function runInside(settings: Settings): Promise<number> {
+  const holder = await ensureHolder(settings.runDir);
+  process.env[insideVariable] = settings.isolated;
+  return run([...enterWords(holder), process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
+}
+
+async function runAgent(settings: Settings, credentials: string): Promise<void> {
+  const { startAgent } = await import('../../../agent/main.js');
+  const agent = await startAgent({
+    nodeName: settings.nodeName,
+    dataDir: settings.dataDir,
+    runDir: settings.runDir,
+    cgroupName: settings.cgroupName,
+    manifestsDir: settings.manifestsDir,
+    credentials,
+    podCIDR: settings.podCIDR,
+    clusterCIDR: settings.clusterCIDR,
+    maxPods: settings.maxPods,
+    isolated: settings.isolated !== undefined,
+    removeOnStop: settings.removeOnStop,
+    labels: {},
+  });
+  void agent.ready.then(() => process.stdout.write(`ready node=${settings.nodeName}\n`));
+  await untilStopped();
+  await agent.stop();
+  process.exit(0);
+}

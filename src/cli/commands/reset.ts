@@ -1,0 +1,64 @@
+/** `keelson reset`: remove from this machine everything Keelson ever made. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { cgroup2Mounts } from '../../../agent/machine.js';
+import { type ResetTarget, resetNode } from '../../../agent/reset.js';
+import { UserError } from '../../base/errors.js';
+import { processStartTime } from '../../base/process-lock.js';
+import { endHolder } from '../isolation.js';
+import { addSettings, type Settings, settingsFrom } from '../settings.js';
+
+export function registerReset(program: Command): void {
+  addSettings(program.command('reset'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig'])
+    .description('remove pods, links, cgroups, rules and all state (without --isolated: of the host and of every isolated node)')
+    .option('--yes', 'do it; without it only what would go is shown')
+    .addHelpText('after', '\nExample:\n  keelson reset --yes\n')
+    .action(async (flags: { yes?: boolean; isolated?: string }) => {
+      const all = [settingsFrom(flags), ...(flags.isolated ? [] : isolatedNames(settingsFrom(flags).dataDir).map(name => settingsFrom({ isolated: name })))];
+      for (const settings of all) refuseRunning(settings.dataDir);
+      if (!flags.yes) {
+        for (const settings of all) for (const line of plan(settings)) process.stdout.write(`would remove ${line}\n`);
+        process.stdout.write('nothing was removed; add --yes to do it\n');
+        return;
+      }
+      const problems: string[] = [];
+      // isolated nodes live below the host's data directory: they go first
+      for (const settings of all.reverse()) {
+        if (settings.isolated) endHolder(settings.runDir);
+        problems.push(...(await resetNode(targetOf(settings), line => process.stdout.write(`${line}\n`))));
+      }
+      if (problems.length > 0) throw new UserError(`not everything could be removed:\n  ${problems.join('\n  ')}`);
+      process.stdout.write('nothing of Keelson is left\n');
+    });
+}
+
+function isolatedNames(dataDir: string): string[] {
+  const folder = join(dataDir, 'isolated');
+  return existsSync(folder) ? readdirSync(folder) : [];
+}
+
+function targetOf(s: Settings): ResetTarget {
+  return {
+    cgroupMount: cgroup2Mounts(readFileSync('/proc/self/mountinfo', 'utf8'))[0],
+    cgroupNames: [s.cgroupName],
+    directories: [s.dataDir, s.runDir, ...(s.isolated ? [] : ['/etc/keelson'])],
+    network: !s.isolated,
+  };
+}
+
+function plan(s: Settings): string[] {
+  const { directories, cgroupNames } = targetOf(s);
+  return [...cgroupNames.map(n => `processes and cgroups of ${n}`), ...(s.isolated ? ['its namespaces'] : ['bridge cni0, nft table keelson']), ...directories.filter(existsSync)];
+}
+
+/** Pulling the floor away under a running agent would leave half of everything. */
+function refuseRunning(dataDir: string): void {
+  for (const name of ['agent.lock', 'controller.lock']) {
+    const file = join(dataDir, name);
+    if (!existsSync(file)) continue;
+    const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; startTime: number };
+    if (processStartTime(pid) === startTime) throw new UserError(`process ${pid} still works in ${dataDir}`, `stop it first: kill ${pid}`);
+  }
+}
+

@@ -1,0 +1,114 @@
+/** Flags → where everything lives. Flags have the same names everywhere and can come from /etc/keelson/config.yaml. */
+import { existsSync, readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { parse } from 'yaml';
+import { UserError } from '../base/errors.js';
+
+export const configFile = '/etc/keelson/config.yaml';
+
+/** What the common flags say, complete. */
+export interface Settings {
+  readonly isolated: string | undefined;
+  readonly nodeName: string;
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly port: number;
+  readonly kubeconfig: string;
+  readonly manifestsDir: string;
+  readonly podCIDR: string;
+  readonly clusterCIDR: string;
+  readonly maxPods: number;
+  /** Our own top cgroup. */
+  readonly cgroupName: string;
+  readonly removeOnStop: boolean;
+}
+
+interface Flags {
+  isolated?: string;
+  nodeName?: string;
+  dataDir?: string;
+  runDir?: string;
+  port?: string | number;
+  kubeconfig?: string;
+  manifests?: string;
+  podCidr?: string;
+  clusterCidr?: string;
+  maxPods?: string | number;
+  rm?: boolean;
+}
+
+/** Adds the flags that say where a node lives; `only` picks those that a command uses. */
+export function addSettings(command: Command, only?: readonly string[]): Command {
+  const all: [name: string, flags: string, description: string][] = [
+    ['isolated', '--isolated <name>', 'put the whole node into namespaces of its own, so that the host is left untouched'],
+    ['data-dir', '--data-dir <dir>', 'state (default /var/lib/keelson; isolated: /var/lib/keelson/isolated/NAME)'],
+    ['run-dir', '--run-dir <dir>', 'sockets (default /run/keelson; isolated: /run/keelson/NAME)'],
+    ['node-name', '--node-name <name>', 'name of this node (default: host name, or the isolated name)'],
+    ['port', '--port <port>', 'port of the API on 127.0.0.1 (default 6443)'],
+    ['kubeconfig', '--kubeconfig <file>', 'where the admin kubeconfig is written (default /etc/keelson/admin.kubeconfig; isolated: in the data directory)'],
+    ['manifests', '--manifests <dir>', 'static pods (default /etc/keelson/manifests; isolated: in the data directory)'],
+    ['pod-cidr', '--pod-cidr <cidr>', 'addresses of the pods of this node (default 10.244.0.0/24)'],
+    ['cluster-cidr', '--cluster-cidr <cidr>', 'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)'],
+    ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
+    ['rm', '--rm', 'on stop, take away every pod, link, cgroup, mount and rule'],
+  ];
+  for (const [name, flags, description] of all) if (!only || only.includes(name)) command.addOption(new Option(flags, description));
+  return command;
+}
+
+/** Flags over config file over defaults. Throws UserError naming flag, value and what is allowed. */
+export function settingsFrom(flags: Flags, file: string = configFile): Settings {
+  const f: Flags = { ...readConfig(file), ...flags };
+  const { isolated } = f;
+  if (isolated !== undefined && !/^[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?$/.test(isolated)) {
+    throw new UserError(`--isolated "${isolated}": lower-case letters, digits and "-" are allowed, at most 32`);
+  }
+  const dataDir = f.dataDir ?? (isolated ? `/var/lib/keelson/isolated/${isolated}` : '/var/lib/keelson');
+  return {
+    isolated,
+    nodeName: nodeName(f.nodeName ?? isolated ?? hostname().toLowerCase()),
+    dataDir,
+    runDir: f.runDir ?? (isolated ? `/run/keelson/${isolated}` : '/run/keelson'),
+    port: integer('--port', f.port ?? 6443, 1, 65_535),
+    kubeconfig: f.kubeconfig ?? (isolated ? join(dataDir, 'admin.kubeconfig') : '/etc/keelson/admin.kubeconfig'),
+    manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
+    podCIDR: cidr('--pod-cidr', f.podCidr ?? '10.244.0.0/24'),
+    clusterCIDR: cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16'),
+    maxPods: integer('--max-pods', f.maxPods ?? 250, 1, 1000),
+    cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
+    removeOnStop: f.rm ?? false,
+  };
+}
+
+/** `data-dir: /x` in the file is `--data-dir /x`. */
+function readConfig(file: string): Flags {
+  if (!existsSync(file)) return {};
+  const value: unknown = parse(readFileSync(file, 'utf8'));
+  if (value === null) return {};
+  if (typeof value !== 'object' || Array.isArray(value)) throw new UserError(`${file}: must be a map of flag names to values, e.g. "port: 6443"`);
+  const camel = (key: string) => key.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
+  return Object.fromEntries(Object.entries(value).map(([key, v]) => [camel(key), v])) as Flags;
+}
+
+function integer(flag: string, value: string | number, min: number, max: number): number {
+  const n = Number(value);
+  if (!Number.isInteger(n) || n < min || n > max) throw new UserError(`${flag} "${value}": must be a whole number from ${min} to ${max}`);
+  return n;
+}
+
+function cidr(flag: string, value: string): string {
+  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value);
+  const ok = match && match.slice(1, 5).every(part => Number(part) <= 255) && Number(match[5]) >= 8 && Number(match[5]) <= 29;
+  if (!ok) throw new UserError(`${flag} "${value}": must be an IPv4 range such as 10.244.0.0/24`);
+  return value;
+}
+
+function nodeName(value: string): string {
+  if (!/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(value)) throw new UserError(`--node-name "${value}": must be a lower-case DNS name of at most 63 characters`);
+  return value;
+}
+
+export const controllerSocket = (s: Settings): string => join(s.runDir, 'controller.sock');
+export const nodeCredentials = (s: Settings): string => join(s.dataDir, 'node.kubeconfig');
