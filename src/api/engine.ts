@@ -1,0 +1,65 @@
+/** What every verb works with, and the one commit that all writes end in. */
+import { clone, deepFreeze } from '../kube/json.js';
+import { type Store, StoreUnavailableError } from '../store/contract.js';
+import { unavailable } from './errors.js';
+import { type AnyObject, apiVersionOf, type Kind, storeKey } from './kind.js';
+import { encode, type View, ViewEntry } from './view.js';
+
+export interface Engine {
+  readonly store: Store;
+  readonly view: View;
+  readonly kinds: readonly Kind[];
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+export interface Compare {
+  readonly key: string;
+  readonly modRevision: number;
+}
+
+/** Undefined: someone was faster. */
+export type Committed = { readonly revision: number } | undefined;
+
+/** Writes or, with `undefined`, deletes one object if nothing of `compares` has changed. Throws StatusError 503. */
+export async function commitObject(
+  engine: Engine,
+  key: string,
+  object: AnyObject | undefined,
+  compares: readonly Compare[],
+): Promise<Committed> {
+  const writes = [object ? { key, value: encode(object) } : { key, delete: true as const }];
+  try {
+    const result = await engine.store.commit({ compares, writes });
+    return result.ok ? { revision: result.revision } : undefined;
+  } catch (error) {
+    if (error instanceof StoreUnavailableError) throw unavailable(error.message);
+    throw error;
+  }
+}
+
+/** The object as it is now stored: from the cache if no later write has passed it, so that its JSON is made once. */
+export function entryAfter(engine: Engine, kind: Kind, object: AnyObject, revision: number): ViewEntry {
+  const { namespace, name } = object.metadata;
+  const cached = engine.view.entry(kind.kind, namespace, name);
+  return cached?.revision === revision ? cached : entryOf(kind, object, revision);
+}
+
+/** An entry for something that is not in the cache, such as the result of a dry run. */
+export function entryOf(kind: Kind, object: AnyObject, revision: number): ViewEntry {
+  const copy = clone(object);
+  if (revision > 0) copy.metadata.resourceVersion = String(revision);
+  else delete copy.metadata.resourceVersion;
+  const { namespace, name } = object.metadata;
+  return new ViewEntry(kind.namespaced ? `${namespace}/${name}` : name, deepFreeze(copy), revision);
+}
+
+/** apiVersion, kind and metadata first, as people expect to read them. */
+export function ordered(kind: Kind, object: AnyObject): AnyObject {
+  const { apiVersion: _, kind: __, metadata, ...rest } = object;
+  return { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, ...rest } as AnyObject;
+}
+
+export { storeKey };

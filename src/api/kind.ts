@@ -1,0 +1,83 @@
+/** What a kind is: data and a few pure functions. The engine does the rest; kinds/ has one file per kind. */
+import type { KubeObject } from '../kube/meta.js';
+import type { FieldError } from './errors.js';
+
+/** Any object, in JSON's shape. */
+export type AnyObject = KubeObject & { [field: string]: unknown };
+
+export interface Column {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'date';
+  readonly format?: 'name';
+  /** > 0: only with `-o wide`. */
+  readonly priority?: number;
+  readonly description?: string;
+  /** @param now milliseconds since 1970, for ages. */
+  readonly cell: (object: AnyObject, now: number) => string | number;
+}
+
+export interface Subresource {
+  readonly name: string;
+  /** `group/version Kind` of what it takes and gives, when it is not the kind itself. */
+  readonly responseKind?: { readonly group: string; readonly version: string; readonly kind: string };
+  readonly verbs: readonly string[];
+}
+
+export interface Kind {
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  /** Name in the schema table. */
+  readonly type: string;
+  /** One sentence for `kubectl explain`. */
+  readonly description: string;
+  /** Default: all eight. */
+  readonly verbs?: readonly string[];
+  readonly columns: readonly Column[];
+  readonly subresources?: readonly Subresource[];
+  /** `status` is written through its own subresource only, and `metadata.generation` counts changes of the rest. */
+  readonly hasStatus?: boolean;
+  /** Complaints about a name. Default: DNS-1123 subdomain. */
+  readonly nameProblems?: (name: string) => string[];
+  /** Fills in what the client left out, in place. Runs on create and on every update. */
+  readonly defaults?: (object: AnyObject) => void;
+  /** In place, on create only, after `defaults`: initial status and what only the server decides. */
+  readonly prepareCreate?: (object: AnyObject) => void;
+  readonly validate?: (object: AnyObject) => FieldError[];
+  readonly validateUpdate?: (next: AnyObject, old: AnyObject) => FieldError[];
+  /** Field selectors beside metadata.name and metadata.namespace. */
+  readonly fieldLabels?: Readonly<Record<string, (object: AnyObject) => string>>;
+  /** Marks of a table row, such as `Completed`. */
+  readonly rowConditions?: (object: AnyObject) => unknown[];
+  /** Seconds to wait before removal when `requested` were asked for; absent or 0: removed at once. */
+  readonly graceSeconds?: (object: AnyObject, requested: number | undefined) => number;
+  /** In place, when deletion begins but something still holds the object. */
+  readonly markDeleted?: (object: AnyObject) => void;
+  /** True while something beside `metadata.finalizers` holds a deleted object. */
+  readonly isHeld?: (object: AnyObject) => boolean;
+  /** Names that may not be deleted. */
+  readonly permanentNames?: readonly string[];
+}
+
+export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const;
+
+export const apiVersionOf = (kind: Pick<Kind, 'group' | 'version'>): string =>
+  kind.group ? `${kind.group}/${kind.version}` : kind.version;
+export const supports = (kind: Kind, verb: string): boolean => (kind.verbs ?? allVerbs).includes(verb);
+
+/** Where objects of the kind live in the store, with a trailing `/`. */
+export const storePrefix = (kind: Pick<Kind, 'group' | 'plural'>): string =>
+  `/registry/${kind.group || 'core'}/${kind.plural}/`;
+
+export function storeKey(
+  kind: Pick<Kind, 'group' | 'plural' | 'namespaced'>,
+  namespace: string | undefined,
+  name: string,
+): string {
+  return storePrefix(kind) + (kind.namespaced ? `${namespace}/${name}` : name);
+}

@@ -1,0 +1,241 @@
+/**
+ * Our own certificate authority and what it signs: the server's certificate, the administrator's and the nodes'. Everything
+ * under `<data-dir>/pki`, keys 0600; certificates near their end are made again at the next start.
+ */
+import 'reflect-metadata';
+import { randomBytes, webcrypto } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
+import { hostname, networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import * as x509 from '@peculiar/x509';
+import { writeFileAtomic } from '../base/atomic-file.js';
+import { codeOf, UserError } from '../base/errors.js';
+
+x509.cryptoProvider.set(webcrypto as unknown as Crypto);
+
+const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const;
+const day = 24 * 60 * 60 * 1000;
+const caDays = 3650;
+const leafDays = 365;
+/** A certificate with less than this part of its life left is renewed. */
+const renewPart = 0.25;
+
+export interface KeyPair {
+  /** PEM. */
+  readonly certificate: string;
+  /** PEM, PKCS 8. */
+  readonly key: string;
+}
+
+export interface Pki {
+  /** PEM of the CA's certificate. */
+  readonly ca: string;
+  readonly serving: KeyPair;
+  readonly admin: KeyPair;
+  /** Bearer token of the administrator, for the dashboard and for tools. */
+  readonly adminToken: string;
+  /** Signs a client certificate for `system:node:<name>`; the key is new each time and kept nowhere. */
+  nodeCertificate(name: string): Promise<KeyPair>;
+}
+
+interface Authority extends KeyPair {
+  readonly parsed: x509.X509Certificate;
+  readonly privateKey: CryptoKey;
+}
+
+/** Opens or makes everything. @param names further addresses and names that the server is reached by. */
+export async function openPki(folder: string, names: readonly string[] = []): Promise<Pki> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const ca = await openAuthority(folder);
+  const san = servingNames(names);
+  const serving = await kept(
+    folder,
+    'server',
+    ca,
+    () => sign(ca, { commonName: 'keelson', organizations: [], san }),
+    old => coversAll(old, san),
+  );
+  const admin = await kept(
+    folder,
+    'admin',
+    ca,
+    () => sign(ca, { commonName: 'kubernetes-admin', organizations: ['system:masters'] }),
+    () => true,
+  );
+  const adminToken = await keptToken(join(folder, 'admin.token'));
+  return {
+    ca: ca.certificate,
+    serving,
+    admin,
+    adminToken,
+    nodeCertificate: name => sign(ca, { commonName: `system:node:${name}`, organizations: ['system:nodes'] }),
+  };
+}
+
+async function openAuthority(folder: string): Promise<Authority> {
+  const found = await readPair(folder, 'ca');
+  if (!found) return makeAuthority(folder);
+  const parsed = parse(found.certificate, join(folder, 'ca.crt'));
+  if (parsed.notAfter.getTime() < Date.now())
+    throw new UserError(
+      `certificate authority ${join(folder, 'ca.crt')} has expired`,
+      `move ${folder} away to make a new one, and join the nodes again`,
+    );
+  return { ...found, parsed, privateKey: await importKey(found.key) };
+}
+
+async function makeAuthority(folder: string): Promise<Authority> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const parsed = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serial(),
+    name: 'CN=keelson-ca',
+    notBefore: new Date(Date.now() - day),
+    notAfter: new Date(Date.now() + caDays * day),
+    signingAlgorithm: algorithm,
+    keys: keys as unknown as CryptoKeyPair,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign | x509.KeyUsageFlags.digitalSignature,
+        true,
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey as unknown as CryptoKey),
+    ],
+  });
+  const pair = { certificate: `${parsed.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+  await writePair(folder, 'ca', pair);
+  return { ...pair, parsed, privateKey: keys.privateKey as unknown as CryptoKey };
+}
+
+interface Subject {
+  readonly commonName: string;
+  readonly organizations: readonly string[];
+  /** For servers; without, the certificate is a client's. */
+  readonly san?: readonly SubjectAltName[];
+}
+
+type SubjectAltName = { readonly type: 'dns' | 'ip'; readonly value: string };
+
+async function sign(ca: Authority, { commonName, organizations, san }: Subject): Promise<KeyPair> {
+  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const usage = san ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth;
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serial(),
+    subject: [...organizations.map(value => ({ O: [value] })), { CN: [commonName] }],
+    issuer: ca.parsed.subject,
+    notBefore: new Date(Date.now() - day / 24),
+    notAfter: new Date(Math.min(Date.now() + leafDays * day, ca.parsed.notAfter.getTime())),
+    signingAlgorithm: algorithm,
+    publicKey: keys.publicKey as unknown as CryptoKey,
+    signingKey: ca.privateKey,
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([usage], false),
+      await x509.AuthorityKeyIdentifierExtension.create(ca.parsed),
+      ...(san ? [new x509.SubjectAlternativeNameExtension([...san])] : []),
+    ],
+  });
+  return { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+}
+
+const serial = (): string => `00${randomBytes(15).toString('hex')}`;
+
+/** Where a server of this machine can be reached; 10.96.0.1 is the Service `kubernetes`. */
+function servingNames(more: readonly string[]): SubjectAltName[] {
+  const own = Object.values(networkInterfaces()).flatMap(list =>
+    (list ?? []).map(({ address }) => address.split('%')[0]!),
+  );
+  const ips = ['127.0.0.1', '::1', '10.96.0.1', ...own, ...more.filter(isIp)];
+  const services = [
+    'kubernetes',
+    'kubernetes.default',
+    'kubernetes.default.svc',
+    'kubernetes.default.svc.cluster.local',
+  ];
+  const dns = ['localhost', hostname(), ...services, ...more.filter(name => !isIp(name))];
+  return [
+    ...unique(dns).map(value => ({ type: 'dns' as const, value })),
+    ...unique(ips).map(value => ({ type: 'ip' as const, value })),
+  ];
+}
+
+const unique = (list: readonly string[]): string[] => [...new Set(list.filter(Boolean))];
+const isIp = (text: string): boolean => /^[\d.]+$/.test(text) || text.includes(':');
+
+/** The fixed names must all be in; addresses of interfaces that have come since are no reason to make a new one. */
+function coversAll(old: x509.X509Certificate, san: readonly SubjectAltName[]): boolean {
+  const names = new Set(old.getExtension(x509.SubjectAlternativeNameExtension)?.names.items.map(({ value }) => value));
+  return san.filter(({ type }) => type === 'dns').every(({ value }) => names.has(value));
+}
+
+async function kept(
+  folder: string,
+  name: string,
+  ca: Authority,
+  make: () => Promise<KeyPair>,
+  fits: (old: x509.X509Certificate) => boolean,
+): Promise<KeyPair> {
+  const found = await readPair(folder, name);
+  if (found) {
+    const parsed = parse(found.certificate, join(folder, `${name}.crt`));
+    const life = parsed.notAfter.getTime() - parsed.notBefore.getTime();
+    const fresh = parsed.notAfter.getTime() - Date.now() > life * renewPart;
+    if (fresh && fits(parsed) && (await parsed.verify({ publicKey: ca.parsed, signatureOnly: true }))) return found;
+  }
+  const made = await make();
+  await writePair(folder, name, made);
+  return made;
+}
+
+async function keptToken(file: string): Promise<string> {
+  const found = (await readIfThere(file))?.trim();
+  if (found) return found;
+  const token = randomBytes(32).toString('base64url');
+  await writeFileAtomic(file, `${token}\n`, { mode: 0o600 });
+  return token;
+}
+
+function parse(pem: string, file: string): x509.X509Certificate {
+  try {
+    return new x509.X509Certificate(pem);
+  } catch (cause) {
+    throw new UserError(
+      `certificate ${file} cannot be read`,
+      'put back a backup, or remove the file to have a new one made',
+      { cause },
+    );
+  }
+}
+
+async function readPair(folder: string, name: string): Promise<KeyPair | undefined> {
+  const certificate = await readIfThere(join(folder, `${name}.crt`));
+  const key = await readIfThere(join(folder, `${name}.key`));
+  return certificate && key ? { certificate, key } : undefined;
+}
+
+async function readIfThere(file: string): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** The key first: a certificate without its key would be taken for damage. */
+async function writePair(folder: string, name: string, { certificate, key }: KeyPair): Promise<void> {
+  await writeFileAtomic(join(folder, `${name}.key`), key, { mode: 0o600 });
+  await writeFileAtomic(join(folder, `${name}.crt`), certificate, { mode: 0o644 });
+}
+
+async function exportKey(key: webcrypto.CryptoKey): Promise<string> {
+  const bytes = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key));
+  const lines = bytes.toString('base64').match(/.{1,64}/g) ?? [];
+  return `-----BEGIN PRIVATE KEY-----\n${lines.join('\n')}\n-----END PRIVATE KEY-----\n`;
+}
+
+function importKey(pem: string): Promise<CryptoKey> {
+  const bytes = Buffer.from(pem.replace(/-----[A-Z ]+-----/g, ''), 'base64');
+  return webcrypto.subtle.importKey('pkcs8', bytes, algorithm, false, ['sign']) as unknown as Promise<CryptoKey>;
+}

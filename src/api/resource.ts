@@ -1,0 +1,225 @@
+/** HTTP verbs on resources: reads the request, calls the verb, writes the answer in the form that was asked for. */
+import { at } from '../kube/json.js';
+import { readDeleteOptions, readObject } from './codec.js';
+import { badRequest, methodNotAllowed, notAcceptable, notFound } from './errors.js';
+import { apiVersionOf, type Kind, supports } from './kind.js';
+import { type Wanted, wantedForm } from './negotiate.js';
+import { type IncludeObject, listJson, partial, tableOf } from './present.js';
+import {
+  type ApiContext,
+  type ApiRequest,
+  fieldValidationOf,
+  isDryRun,
+  kindOf,
+  type ResourceRoute,
+  warn,
+} from './request.js';
+import { readBody, sendJson } from './respond.js';
+import { handleSubresource } from './subresource.js';
+import { createObject } from './verbs/create.js';
+import { deleteObject } from './verbs/delete.js';
+import { listPage, type Page } from './verbs/list.js';
+import { patchObject } from './verbs/patch.js';
+import { updateObject } from './verbs/update.js';
+import type { ViewEntry } from './view.js';
+import { serveWatch } from './watch-response.js';
+
+/** Throws StatusError. */
+export async function handleResource(context: ApiContext, call: ApiRequest, route: ResourceRoute): Promise<void> {
+  const kind = kindOf(context, route);
+  if (route.subresource !== undefined) return handleSubresource(context, call, route, kind);
+  if (!supports(kind, call.verb)) throw methodNotAllowed();
+  switch (call.verb) {
+    case 'get':
+      return sendEntry(context, call, kind, 200, read(context, kind, route));
+    case 'list':
+      return list(context, call, kind, route);
+    case 'watch':
+      return serveWatch(context, call, kind, route);
+    case 'create':
+      return create(context, call, kind, route);
+    case 'update':
+      return update(context, call, kind, route);
+    case 'patch':
+      return patch(context, call, kind, route);
+    case 'delete':
+      return remove(context, call, kind, route);
+    case 'deletecollection':
+      return removeAll(context, call, kind, route);
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+export function read({ engine }: ApiContext, kind: Kind, { namespace, name }: ResourceRoute): ViewEntry {
+  const entry = engine.view.entry(kind.kind, namespace, name ?? '');
+  if (!entry) throw notFound(kind, name ?? '');
+  return entry;
+}
+
+/** Throws StatusError 406. */
+export function wantedOf(call: ApiRequest): Wanted {
+  const accept = call.request.headers.accept;
+  const wanted = wantedForm(accept);
+  // JSON also for clients that would rather have protobuf: they all read it
+  if (!wanted && !accept?.includes('protobuf')) throw notAcceptable(['application/json']);
+  return wanted ?? { form: 'object', version: 'v1' };
+}
+
+/** Throws StatusError 400. */
+export function includeOf(query: URLSearchParams): IncludeObject {
+  const text = query.get('includeObject') || 'Metadata';
+  if (text !== 'None' && text !== 'Metadata' && text !== 'Object')
+    throw badRequest(`invalid includeObject ${JSON.stringify(text)}: supported values: "None", "Metadata", "Object"`);
+  return text;
+}
+
+export function sendEntry({ engine }: ApiContext, call: ApiRequest, kind: Kind, code: number, entry: ViewEntry): void {
+  const wanted = wantedOf(call);
+  if (wanted.form === 'object') return sendJson(call.response, code, entry.json);
+  if (wanted.form === 'partial') return sendJson(call.response, code, partial(entry.object, wanted));
+  const meta = { resourceVersion: entry.object.metadata.resourceVersion ?? '' };
+  sendJson(call.response, code, tableOf(kind, [entry], meta, wanted, includeOf(call.query), engine.now()));
+}
+
+function list(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): void {
+  sendPage(context, call, kind, listPage(context.engine.view, kind, route.namespace, call.query));
+}
+
+function sendPage({ engine }: ApiContext, call: ApiRequest, kind: Kind, page: Page): void {
+  const wanted = wantedOf(call);
+  const meta = {
+    resourceVersion: String(page.revision),
+    ...(page.continue && { continue: page.continue }),
+    ...(page.remaining !== undefined && { remainingItemCount: page.remaining }),
+  };
+  if (wanted.form === 'object')
+    return sendJson(call.response, 200, listJson(apiVersionOf(kind), `${kind.kind}List`, page.entries, meta));
+  if (wanted.form === 'table')
+    return sendJson(call.response, 200, tableOf(kind, page.entries, meta, wanted, includeOf(call.query), engine.now()));
+  const items = page.entries.map(entry => partial(entry.object, wanted));
+  sendJson(call.response, 200, {
+    kind: 'PartialObjectMetadataList',
+    apiVersion: `meta.k8s.io/${wanted.version}`,
+    metadata: meta,
+    items,
+  });
+}
+
+async function create(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
+  if (route.name !== undefined) throw methodNotAllowed();
+  if (kind.namespaced && route.namespace === undefined) throw methodNotAllowed();
+  const { object, warnings } = readObject(
+    kind,
+    await readBody(call.request),
+    call.request.headers['content-type'],
+    fieldValidationOf(call.query),
+  );
+  const given = object.metadata.namespace;
+  if (kind.namespaced && given && given !== route.namespace)
+    throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
+  for (const text of warnings) warn(call.response, text);
+  const entry = await createObject(context.engine, kind, route.namespace, object, {
+    dryRun: isDryRun(call.query.getAll('dryRun')),
+  });
+  sendEntry(context, call, kind, 201, entry);
+}
+
+async function update(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
+  const { object, warnings } = readObject(
+    kind,
+    await readBody(call.request),
+    call.request.headers['content-type'],
+    fieldValidationOf(call.query),
+  );
+  for (const text of warnings) warn(call.response, text);
+  const part = route.subresource === 'status' ? 'status' : 'object';
+  const entry = await updateObject(context.engine, kind, route.namespace, route.name!, () => object, {
+    part,
+    dryRun: isDryRun(call.query.getAll('dryRun')),
+  });
+  sendEntry(context, call, kind, 200, entry);
+}
+
+async function patch(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
+  const body = await readBody(call.request);
+  const entry = await patchObject(
+    context.engine,
+    kind,
+    route.namespace,
+    route.name!,
+    body,
+    call.request.headers['content-type'],
+    {
+      part: route.subresource === 'status' ? 'status' : 'object',
+      dryRun: isDryRun(call.query.getAll('dryRun')),
+      validation: fieldValidationOf(call.query),
+      onWarning: text => warn(call.response, text),
+    },
+  );
+  sendEntry(context, call, kind, 200, entry);
+}
+
+export const statusVerbs = { update, patch };
+
+interface DeletionRequest {
+  readonly gracePeriodSeconds: number | undefined;
+  readonly uid: string | undefined;
+  readonly resourceVersion: string | undefined;
+  readonly dryRun: boolean;
+}
+
+/** Options come in the body or, without one, in the query. Throws StatusError 400. */
+async function deletionOf(call: ApiRequest): Promise<DeletionRequest> {
+  const options = readDeleteOptions(await readBody(call.request), call.request.headers['content-type']);
+  const grace = options['gracePeriodSeconds'] ?? numberParameter(call.query, 'gracePeriodSeconds');
+  if (grace !== undefined && (grace as number) < 0)
+    throw badRequest('gracePeriodSeconds: Invalid value: must be greater than or equal to 0');
+  const policy = options['propagationPolicy'] ?? call.query.get('propagationPolicy') ?? undefined;
+  if (policy !== undefined && !['Orphan', 'Background', 'Foreground'].includes(policy as string))
+    throw badRequest(
+      `invalid propagationPolicy ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+    );
+  return {
+    gracePeriodSeconds: grace as number | undefined,
+    uid: at(options, 'preconditions', 'uid') as string | undefined,
+    resourceVersion: at(options, 'preconditions', 'resourceVersion') as string | undefined,
+    dryRun: isDryRun([...((options['dryRun'] as string[] | undefined) ?? []), ...call.query.getAll('dryRun')]),
+  };
+}
+
+/** Throws StatusError 400. */
+export function numberParameter(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (!/^-?\d{1,15}$/.test(text))
+    throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be an integer`);
+  return Number(text);
+}
+
+async function remove(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
+  const options = await deletionOf(call);
+  const { gone, entry } = await deleteObject(context.engine, kind, route.namespace, route.name!, options);
+  if (!gone) return sendEntry(context, call, kind, 200, entry);
+  const details = {
+    name: route.name!,
+    ...(kind.group && { group: kind.group }),
+    kind: kind.plural,
+    uid: entry.object.metadata.uid ?? '',
+  };
+  sendJson(call.response, 200, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details });
+}
+
+async function removeAll(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
+  const options = await deletionOf(call);
+  const page = listPage(context.engine.view, kind, route.namespace, call.query);
+  const removals = page.entries.map(entry =>
+    deleteObject(context.engine, kind, entry.object.metadata.namespace, entry.object.metadata.name, options),
+  );
+  // one that went meanwhile is as good as deleted
+  const failed = (await Promise.allSettled(removals)).find(
+    result => result.status === 'rejected' && result.reason?.code !== 404,
+  );
+  if (failed?.status === 'rejected') throw failed.reason;
+  sendPage(context, call, kind, page);
+}

@@ -1,0 +1,77 @@
+/** Create: own metadata → defaults → admission → validation → commit. */
+import { randomUUID } from 'node:crypto';
+import { clone } from '../../kube/json.js';
+import { generatedSuffix } from '../../kube/names.js';
+import { timestamp } from '../../kube/time.js';
+import { admitCreate } from '../admit.js';
+import { commitObject, type Engine, entryAfter, entryOf, ordered } from '../engine.js';
+import { alreadyExists, badRequest, conflict, invalidObject, tooLarge } from '../errors.js';
+import { type AnyObject, type Kind, storeKey } from '../kind.js';
+import { objectLimit, validateMetadata } from '../validate.js';
+import { encode, type ViewEntry } from '../view.js';
+
+export interface WriteOptions {
+  readonly dryRun?: boolean;
+}
+
+/** So often a lost race is tried again before the client hears of it. */
+export const maxAttempts = 5;
+
+/** @param namespace from the URL. Throws StatusError. */
+export async function createObject(
+  engine: Engine,
+  kind: Kind,
+  namespace: string | undefined,
+  given: AnyObject,
+  options: WriteOptions = {},
+): Promise<ViewEntry> {
+  for (let attempt = 1; ; attempt++) {
+    const object = prepare(engine, kind, namespace, given);
+    const key = storeKey(kind, namespace, object.metadata.name);
+    const compares = admitCreate(engine, kind, object);
+    check(kind, object);
+    if (engine.view.entry(kind.kind, namespace, object.metadata.name)) {
+      // a generated name may collide: another one is tried
+      if (given.metadata?.name || attempt >= maxAttempts) throw alreadyExists(kind, object.metadata.name);
+      continue;
+    }
+    if (options.dryRun) return entryOf(kind, object, 0);
+    const done = await commitObject(engine, key, object, [{ key, modRevision: 0 }, ...compares]);
+    if (done) return entryAfter(engine, kind, object, done.revision);
+    if (attempt >= maxAttempts)
+      throw conflict(kind, object.metadata.name, 'its namespace keeps changing; please try again');
+  }
+}
+
+function prepare(engine: Engine, kind: Kind, namespace: string | undefined, given: AnyObject): AnyObject {
+  const object = ordered(kind, clone(given));
+  const m = given.metadata ?? {};
+  if (m.resourceVersion && m.resourceVersion !== '0')
+    throw badRequest('resourceVersion should not be set on objects to be created');
+  const name = m.name || (m.generateName ? m.generateName + generatedSuffix(engine.random) : '');
+  object.metadata = {
+    name,
+    ...(m.generateName && { generateName: m.generateName }),
+    ...(kind.namespaced && namespace !== undefined && { namespace }),
+    uid: randomUUID(),
+    creationTimestamp: timestamp(engine.now()),
+    ...(kind.hasStatus && { generation: 1 }),
+    ...(m.labels && { labels: m.labels }),
+    ...(m.annotations && { annotations: m.annotations }),
+    ...(m.ownerReferences?.length && { ownerReferences: m.ownerReferences }),
+    ...(m.finalizers?.length && { finalizers: m.finalizers }),
+  };
+  kind.defaults?.(object);
+  kind.prepareCreate?.(object);
+  return object;
+}
+
+export function check(
+  kind: Kind,
+  object: AnyObject,
+  more: readonly ReturnType<typeof validateMetadata>[number][] = [],
+): void {
+  const errors = [...validateMetadata(kind, object), ...(kind.validate?.(object) ?? []), ...more];
+  if (errors.length > 0) throw invalidObject(kind, object.metadata.name || object.metadata.generateName || '', errors);
+  if (encode(object).length > objectLimit) throw tooLarge(objectLimit);
+}

@@ -1,0 +1,90 @@
+/**
+ * What a controller is: a name, what wakes it, what it alone writes, and one pure function. No I/O can reach a decision: the
+ * function is not async and sees nothing but its facts. runner.ts does everything else.
+ */
+import type { KubeObject, ObjectReference } from '../kube/meta.js';
+
+/** Names what one run is about; each controller says what its keys mean. */
+export type Key = string;
+
+/** Any object, as a decision sees it: frozen. */
+export type Seen = KubeObject & { readonly [field: string]: unknown };
+
+export interface FactsView {
+  get(kind: string, namespace: string | undefined, name: string): Seen | undefined;
+  list(kind: string, namespace?: string): readonly Seen[];
+  /** Kinds whose objects live in namespaces. */
+  readonly namespacedKinds: readonly string[];
+}
+
+/** All that a decision may know. */
+export interface Facts {
+  readonly view: FactsView;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly random: () => number;
+  /**
+   * When this process saw the newest state (or the deletion) of an object of a kind in `observes`, by its own clock; the
+   * time of its start for what it has not seen change. So the clocks of nodes are never trusted, and a restart gives all of
+   * them their full time again.
+   */
+  seenAt(kind: string, namespace: string | undefined, name: string): number;
+}
+
+export interface Wake {
+  /** A kind's name, or `*` for all kinds with a namespace. */
+  readonly kind: string;
+  /** Which keys of ours a change of this object means. */
+  readonly keys: (object: Seen) => readonly Key[];
+}
+
+export interface Target {
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly name: string;
+  readonly uid?: string | undefined;
+}
+
+export type Action =
+  | { readonly do: 'create'; readonly object: KubeObject }
+  /** Merge patch, at the resourceVersion that the decision was made on. */
+  | {
+      readonly do: 'patch';
+      readonly target: Target;
+      readonly at: string | undefined;
+      readonly patch: object;
+      readonly subresource?: 'status' | 'finalize';
+    }
+  | { readonly do: 'delete'; readonly target: Target; readonly graceSeconds?: number }
+  | {
+      readonly do: 'event';
+      readonly about: ObjectReference;
+      readonly type: 'Normal' | 'Warning';
+      readonly reason: string;
+      readonly message: string;
+    };
+
+export interface Outcome {
+  readonly actions: readonly Action[];
+  readonly requeueAfterMs?: number;
+}
+
+export const nothing: Outcome = { actions: [] };
+
+export interface Controller {
+  readonly name: string;
+  readonly wakes: readonly Wake[];
+  /** What only this controller writes, for people. */
+  readonly writes: readonly string[];
+  /** Kinds whose `seenAt` it asks for. */
+  readonly observes?: readonly string[];
+  /** Keys to run at start, beside those of existing objects. */
+  readonly startKeys?: readonly Key[];
+  /** Synchronous and pure: the same facts give the same outcome. */
+  reconcile(facts: Facts, key: Key): Outcome;
+}
+
+export function targetOf(object: KubeObject): Target {
+  const { namespace, name, uid } = object.metadata;
+  return { kind: object.kind, ...(namespace && { namespace }), name, ...(uid && { uid }) };
+}

@@ -1,0 +1,70 @@
+/** A whole API server in this process, on a free port, with a store of its own: for tests and measurements. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { bootstrap } from '../../src/api/bootstrap.js';
+import { ApiClient } from '../../src/api/client.js';
+import type { Engine } from '../../src/api/engine.js';
+import { builtInKinds } from '../../src/api/kinds/index.js';
+import { kubeconfig } from '../../src/api/kubeconfig.js';
+import { openPki, type Pki } from '../../src/api/pki.js';
+import { type ApiServer, createApiServer } from '../../src/api/server.js';
+import type { NodeStreams } from '../../src/api/streams.js';
+import { View } from '../../src/api/view.js';
+import { controllers } from '../../src/controllers/index.js';
+import { startControllers } from '../../src/controllers/runner.js';
+import type { Store } from '../../src/store/contract.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+
+export interface TestServer {
+  readonly url: string;
+  readonly engine: Engine;
+  readonly client: ApiClient;
+  readonly server: ApiServer;
+  readonly pki: Pki;
+  readonly kubeconfig: string;
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+const noStreams: NodeStreams = { open: () => undefined };
+
+export async function startApiServer({
+  streams = noStreams,
+  port = 0,
+  store,
+}: {
+  streams?: NodeStreams;
+  port?: number;
+  store?: Store;
+} = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-api-'));
+  const opened = store ?? (await openSqliteStore({ file: join(folder, 'store', 'keelson.db') }));
+  const view = new View(opened, builtInKinds);
+  const engine: Engine = { store: opened, view, kinds: builtInKinds, now: Date.now, random: Math.random };
+  await bootstrap(engine);
+  const pki = await openPki(join(folder, 'pki'));
+  const log = pino({ level: process.env['KEELSON_LOG'] ?? 'error' });
+  const server = createApiServer({ engine, pki, streams, log });
+  const client = new ApiClient(engine);
+  const running = startControllers({ controllers, view, client, log, now: engine.now });
+  const { url } = await server.listen({ port });
+  const close = async (): Promise<void> => {
+    await server.close();
+    await running.close();
+    view.close();
+    await opened.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return {
+    url,
+    engine,
+    client,
+    server,
+    pki,
+    folder,
+    close,
+    kubeconfig: kubeconfig({ server: url, ca: pki.ca, user: 'admin', client: pki.admin }),
+  };
+}
