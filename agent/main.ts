@@ -98,6 +98,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     directories,
     hostIP,
     memoryBytes: memoryBytes('MemTotal'),
+    allocatable: { cpu: String(cpuCount()), memory: String(memoryBytes('MemTotal')) },
     dns: { clusterDNS: undefined, nodeResolvConf: readOr('/etc/resolv.conf', '') },
     bootID: bootID(),
     cgroupMount: tree.mount,

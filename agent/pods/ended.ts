@@ -20,7 +20,8 @@ export async function endedRun(pod: Pod, paths: PodPaths, name: string, live: Pi
   const message = await readTerminationMessage({
     file: terminationFile(attemptDirectory(paths, name, live.attempt)),
     logPath: logPath(paths, name, live.attempt),
-    fallbackToLogs: container?.terminationMessagePolicy === 'FallbackToLogsOnError' && exit.exitCode !== 0,
+    policy: container?.terminationMessagePolicy ?? 'File',
+    failed: exit.exitCode !== 0,
   });
   return {
     attempt: live.attempt,

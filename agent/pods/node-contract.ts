@@ -13,6 +13,8 @@ export interface PodNode extends SandboxNode {
   readonly directories: NodePaths;
   readonly hostIP: string;
   readonly memoryBytes: number;
+  /** What pods may use of this node, in Kubernetes quantities. */
+  readonly allocatable: Readonly<Record<string, string>>;
   readonly dns: DnsSettings;
   readonly runtime: ContainerRuntime;
   readonly images: ImageStore;

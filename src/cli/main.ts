@@ -10,6 +10,7 @@ import { registerImageCommand } from './commands/image.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerReset } from './commands/reset.js';
 import { registerSandbox } from './commands/sandbox.js';
+import { registerToken } from './commands/token.js';
 import { registerUp } from './commands/up.js';
 
 const program = new Command('keelson')
@@ -18,7 +19,7 @@ const program = new Command('keelson')
   .showHelpAfterError('(add --help for the flags and an example)')
   .addHelpText('after', '\nStart here:\n  keelson doctor            what this kernel can do\n  keelson up                a whole cluster on this machine\n');
 
-for (const register of [registerUp, registerController, registerAgent, registerImageCommand, registerInspect, registerDoctor, registerEnter, registerSandbox, registerReset]) register(program);
+for (const register of [registerUp, registerController, registerAgent, registerImageCommand, registerInspect, registerDoctor, registerEnter, registerSandbox, registerToken, registerReset]) register(program);
 
 process.on('unhandledRejection', (error: unknown) => {
   // never swallowed: a supervisor starts us again, and pods do not notice (reliability rule A17)

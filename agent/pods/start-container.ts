@@ -1,0 +1,167 @@
+/** One attempt of one container: image, environment, mounts, cgroup, shim; or what stands in the way. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { cgroupApply, cgroupRemove, KernelError } from '../../native/index.js';
+import { backoffDelay } from '../../src/base/backoff.js';
+import { describe } from '../../src/base/errors.js';
+import { failpoint } from '../../src/base/failpoint.js';
+import type { ConfigMap, Secret } from '../../src/kube/node.js';
+import type { Container, Pod } from '../../src/kube/pod.js';
+import { referencesOf } from '../../src/link/interest.js';
+import { containerFiles, oomScoreAdj } from '../cgroups/resources.js';
+import { ContainerConfigError, StartError } from '../containers/contract.js';
+import { resolveEnv } from '../containers/env.js';
+import { containerSpec } from '../containers/spec.js';
+import { type Image, InvalidImageName } from '../images/contract.js';
+import { type PreparedVolume, volumeMounts } from '../volumes/volumes.js';
+import { VolumeError } from '../volumes/contract.js';
+import { terminationFile } from './ended.js';
+import { allContainers, type EndedRun, type Obstacle } from './facts.js';
+import { managedMounts } from './files.js';
+import type { PodNode } from './node-contract.js';
+import { attemptCgroup, attemptDirectory, logPath, type PodPaths } from './paths.js';
+import { imageBackoff } from './restart.js';
+import { type Sandbox, sandboxCgroup } from './sandbox.js';
+import { signalNumber } from './stop-signal.js';
+import type { LiveContainer } from './worker.js';
+
+export interface StartOrder {
+  readonly pod: Pod;
+  readonly paths: PodPaths;
+  readonly name: string;
+  readonly attempt: number;
+  readonly sandbox: Sandbox;
+  readonly volumes: ReadonlyMap<string, PreparedVolume>;
+  readonly podIP: string | undefined;
+  /** What stood in the way last time. */
+  readonly obstacle: Obstacle | undefined;
+}
+
+export type StartOutcome =
+  | { readonly result: 'started'; readonly live: LiveContainer; readonly imageID: string }
+  /** It was made, but its entrypoint could not be started: that counts as a run. */
+  | { readonly result: 'ended'; readonly ended: EndedRun; readonly imageID: string }
+  | { readonly result: 'obstacle'; readonly obstacle: Obstacle };
+
+/** Thrown inside for anything that keeps the container waiting, with the reason that kubectl shows. */
+class Waiting extends Error {
+  constructor(
+    readonly reason: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export async function startContainer(node: PodNode, order: StartOrder): Promise<StartOutcome> {
+  const { pod, name } = order;
+  const container = allContainers(pod).find(c => c.name === name) as Container;
+  try {
+    const image = await findImage(node, order, container);
+    return await run(node, order, container, image);
+  } catch (error) {
+    const waiting = waitingFor(error);
+    if (!waiting) node.log.error({ pod: order.paths.uid, container: name, error: describe(error) }, 'container could not be started');
+    return { result: 'obstacle', obstacle: stumble(node, order, waiting ?? new Waiting('CreateContainerError', describe(error))) };
+  }
+}
+
+function waitingFor(error: unknown): Waiting | undefined {
+  if (error instanceof Waiting) return error;
+  if (error instanceof ContainerConfigError) return new Waiting('CreateContainerConfigError', error.message);
+  if (error instanceof VolumeError) return new Waiting('CreateContainerConfigError', error.message);
+  if (error instanceof InvalidImageName) return new Waiting('InvalidImageName', error.message);
+  if (error instanceof KernelError) return new Waiting('CreateContainerError', error.message);
+  return undefined;
+}
+
+/** The event, and when to try again: 10 s doubling to 5 min. An image's second failure shows as ImagePullBackOff. */
+function stumble(node: PodNode, { pod, name, obstacle: before }: StartOrder, waiting: Waiting): Obstacle {
+  const failures = (before?.failures ?? 0) + 1;
+  const image = allContainers(pod).find(c => c.name === name)?.image ?? '';
+  const retryAt = node.now() + backoffDelay(imageBackoff, failures);
+  node.event(pod, 'Warning', 'Failed', `Error: ${waiting.reason === 'ErrImagePull' ? `ErrImagePull: ${waiting.message}` : waiting.message}`, name);
+  if (waiting.reason === 'ErrImagePull' && failures > 1) {
+    node.event(pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`, name);
+    return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${waiting.message}`, failures, retryAt };
+  }
+  return { reason: waiting.reason, message: waiting.message, failures, retryAt };
+}
+
+async function findImage(node: PodNode, { pod, name }: StartOrder, container: Container): Promise<Image> {
+  const reference = container.image ?? '';
+  const image = await node.images.find(reference);
+  if (image) {
+    node.event(pod, 'Normal', 'Pulled', `Container image "${reference}" already present on machine`, name);
+    return image;
+  }
+  if (container.imagePullPolicy === 'Never') {
+    throw new Waiting('ErrImageNeverPull', `Container image "${reference}" is not present with pull policy of Never`);
+  }
+  throw new Waiting('ErrImagePull', `image "${reference}" is not on this node, and this version does not pull from registries; bring it with: keelson image import FILE --name ${reference}`);
+}
+
+async function run(node: PodNode, order: StartOrder, container: Container, image: Image): Promise<StartOutcome> {
+  const { pod, paths, name, attempt, sandbox, volumes } = order;
+  const directory = attemptDirectory(paths, name, attempt);
+  const cgroup = attemptCgroup(paths, name, attempt);
+  const message = terminationFile(directory);
+  const log = logPath(paths, name, attempt);
+  const { configMaps, secrets } = objectsOf(node, pod);
+  const env = resolveEnv({ pod, container, configMaps, secrets, services: [], hostIP: node.hostIP, podIP: order.podIP, allocatable: node.allocatable });
+  const spec = containerSpec({
+    pod,
+    container,
+    image,
+    env,
+    mounts: [
+      ...managedMounts(pod, container, paths),
+      { source: message, target: container.terminationMessagePath ?? '/dev/termination-log', readOnly: false, propagation: 'private' },
+      ...volumeMounts(container, volumes),
+    ],
+    oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
+  });
+  await Promise.all([
+    mkdir(dirname(directory), { recursive: true, mode: 0o700 }).then(() => writeFile(message, '', { mode: 0o666 })),
+    mkdir(dirname(log), { recursive: true, mode: 0o755 }),
+    cgroupApply({ root: node.cgroupMount, path: cgroup, controllers: [...node.controllers], files: containerFiles(container, node.controllers) }),
+  ]);
+  node.event(pod, 'Normal', 'Created', `Created container: ${name}`, name);
+  await failpoint('container.beforeStart');
+  try {
+    const handle = await node.runtime.start({
+      directory,
+      spec,
+      cgroup,
+      shimCgroup: sandboxCgroup(paths, sandbox.attempt),
+      sandbox: { pid: sandbox.pause.pid, startTime: sandbox.pause.startTime },
+      logPath: log,
+      runDirectory: node.directories.runDir,
+    });
+    node.event(pod, 'Normal', 'Started', `Started container ${name}`, name);
+    const stopSignal = signalNumber(container.lifecycle?.stopSignal ?? image.config.stopSignal);
+    return { result: 'started', live: { handle, attempt, stopSignal }, imageID: image.id };
+  } catch (error) {
+    await cgroupRemove(cgroup).catch(() => {});
+    if (!(error instanceof StartError)) throw error;
+    node.event(pod, 'Warning', 'Failed', `Error: ${error.message}`, name);
+    const finishedAt = new Date(node.now()).toISOString();
+    return { result: 'ended', imageID: image.id, ended: { attempt, id: '', exitCode: 128, reason: 'StartError', message: error.message, startedAt: finishedAt, finishedAt } };
+  }
+}
+
+/** The ConfigMaps and Secrets that the pod names, as far as this node has been given them. */
+function objectsOf(node: PodNode, pod: Pod): { configMaps: Map<string, ConfigMap>; secrets: Map<string, Secret> } {
+  const configMaps = new Map<string, ConfigMap>();
+  const secrets = new Map<string, Secret>();
+  for (const reference of referencesOf(pod)) {
+    const [kind, namespace = '', name = ''] = reference.split('/');
+    if (kind === 'ConfigMap') set(configMaps, name, node.sources.configMap(namespace, name));
+    else set(secrets, name, node.sources.secret(namespace, name));
+  }
+  return { configMaps, secrets };
+}
+
+function set<V>(map: Map<string, V>, key: string, value: V | undefined): void {
+  if (value !== undefined) map.set(key, value);
+}

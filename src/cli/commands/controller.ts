@@ -1,0 +1,27 @@
+/** `keelson controller`: API, store, scheduler, controllers, dashboard. */
+import type { Command } from 'commander';
+import { untilStopped } from '../lifetime.js';
+import { addSettings, controllerSocket, nodeCredentials, settingsFrom } from '../settings.js';
+
+export function registerController(program: Command): void {
+  addSettings(program.command('controller'), ['isolated', 'data-dir', 'run-dir', 'node-name', 'port', 'kubeconfig'])
+    .description('the Kubernetes-compatible API with store, scheduler, controllers and dashboard')
+    .option('--local-node', 'write credentials for an agent on this machine to DATA-DIR/node.kubeconfig')
+    .addHelpText('after', '\nExample:\n  keelson controller --data-dir /var/lib/keelson --port 6443\n')
+    .action(async (flags: { localNode?: boolean; isolated?: string }) => {
+      const settings = settingsFrom(flags);
+      const { startController } = await import('../compose.js');
+      const controller = await startController({
+        dataDir: settings.dataDir,
+        runDir: settings.runDir,
+        port: settings.port,
+        kubeconfig: settings.kubeconfig,
+        unixSocket: controllerSocket(settings),
+        localNode: flags.localNode ? { name: settings.nodeName, credentials: nodeCredentials(settings) } : undefined,
+      });
+      process.stdout.write(`ready ${controller.url} kubeconfig=${settings.kubeconfig}\n`);
+      await untilStopped();
+      await controller.stop();
+      process.exit(0);
+    });
+}

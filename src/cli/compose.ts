@@ -1,0 +1,105 @@
+/** Builds and wires the parts of the controller: the only place on its side that knows all of them. */
+import { join } from 'node:path';
+import { WebSocketServer } from 'ws';
+import { nodeNameOf } from '../api/authorize.js';
+import { bootstrap } from '../api/bootstrap.js';
+import { ApiClient } from '../api/client.js';
+import type { Engine } from '../api/engine.js';
+import { forbidden } from '../api/errors.js';
+import { writeKubeconfig } from '../api/kubeconfig.js';
+import { builtInKinds } from '../api/kinds/index.js';
+import { openPki } from '../api/pki.js';
+import { refuseUpgrade } from '../api/respond.js';
+import { createApiServer } from '../api/server.js';
+import { View } from '../api/view.js';
+import { acquireLock } from '../base/process-lock.js';
+import { createLogger } from '../base/log.js';
+import { mkdir } from 'node:fs/promises';
+import { DashboardFeed } from '../dashboard/feed.js';
+import { maxControlBytes } from '../link/frames.js';
+import { LinkHub } from '../link/hub.js';
+import { SchedulerLoop } from '../scheduler/loop.js';
+import { openSqliteStore } from '../store/sqlite.js';
+import { dashboardFiles, isOwnOrigin } from './dashboard-files.js';
+import { hubSink, hubView, schedulerView, schedulerWrites, summarize } from './adapters.js';
+import { controllers as allControllers } from '../controllers/index.js';
+import { startControllers } from '../controllers/runner.js';
+
+export interface ControllerOptions {
+  readonly dataDir: string;
+  readonly runDir: string;
+  readonly port: number;
+  /** Where the administrator's kubeconfig is written. */
+  readonly kubeconfig: string;
+  readonly unixSocket: string;
+  /** A node on this machine: its name, and where its credentials are written. */
+  readonly localNode: { readonly name: string; readonly credentials: string } | undefined;
+}
+
+export interface Controller {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+export async function startController(options: ControllerOptions): Promise<Controller> {
+  const log = createLogger('controller');
+  await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
+  await mkdir(options.runDir, { recursive: true, mode: 0o700 });
+  const lock = acquireLock(join(options.dataDir, 'controller.lock'), `data directory ${options.dataDir}`);
+  const pki = await openPki(join(options.dataDir, 'pki'));
+  // a failed fsync cannot be retried: only a new start knows what is on the disk (reliability rule A16)
+  const store = await openSqliteStore({ file: join(options.dataDir, 'store.db'), onFatal: error => fatal(error) });
+  const view = new View(store, builtInKinds);
+  const engine: Engine = { store, view, kinds: builtInKinds, now: () => Date.now(), random: Math.random };
+  await bootstrap(engine);
+  const client = new ApiClient(engine);
+
+  const feed = new DashboardFeed({
+    cluster: options.localNode?.name ?? 'keelson',
+    list: kind => view.list(kind),
+    subscribe: listener => view.subscribe(change => listener(change.object, change.type === 'DELETED')),
+    summarize,
+    mayLook: async token => server.tokens.find(token)?.groups.includes('system:masters') ?? false,
+  });
+  const hub = new LinkHub({ view: hubView(view), sink: hubSink(client, view), log, onStats: (node, stats) => feed.usage(node, stats) });
+  const server = createApiServer({ engine, pki, log, streams: { open: (node, request) => hub.open(node, request) } });
+
+  const links = new WebSocketServer({ noServer: true, maxPayload: maxControlBytes, perMessageDeflate: false });
+  server.onUpgrade('/link/v1', (request, socket, head, { identity }) => {
+    const node = nodeNameOf(identity);
+    if (!node) return refuseUpgrade(socket, forbidden({ group: '', plural: 'nodes', kind: 'Node' }, '', 'only a node certificate (CN=system:node:NAME, O=system:nodes) may open the link'));
+    links.handleUpgrade(request, socket, head, link => hub.accept(link, node));
+  });
+  const pages = new WebSocketServer({ noServer: true, maxPayload: 16 * 1024, perMessageDeflate: false });
+  server.onUpgrade('/dashboard/ws', (request, socket, head) => {
+    if (!isOwnOrigin(request.headers, port)) return refuseUpgrade(socket, forbidden({ group: '', plural: 'dashboard', kind: '' }, '', `Origin ${String(request.headers.origin)} is not this server`));
+    pages.handleUpgrade(request, socket, head, page => feed.accept(page));
+  });
+  server.onHttp('/dashboard/', dashboardFiles());
+
+  const { port, url } = await server.listen({ port: options.port, unixSocket: options.unixSocket });
+  await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
+  if (options.localNode) {
+    const { name, credentials } = options.localNode;
+    await writeKubeconfig(credentials, { server: `unix:${options.unixSocket}`, ca: pki.ca, user: `system:node:${name}`, client: await pki.nodeCertificate(name) });
+  }
+  const scheduler = new SchedulerLoop(schedulerView(view), schedulerWrites(client, log), log);
+  const controllers = startControllers({ controllers: allControllers, view, client, log, now: engine.now });
+  log.info({ url, revision: view.revision }, 'controller started');
+  return {
+    url,
+    stop: async () => {
+      await Promise.all([scheduler.close(), controllers.close()]);
+      feed.close();
+      hub.close();
+      await server.close();
+      await store.close();
+      lock.release();
+    },
+  };
+}
+
+function fatal(error: Error): void {
+  process.stderr.write(`keelson controller: the store has failed: ${error.message}\n`);
+  process.exit(74);
+}
