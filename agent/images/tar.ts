@@ -136,7 +136,7 @@ export function parsePax(data: Buffer): Map<string, Buffer> {
     const length = space < 0 ? Number.NaN : Number(data.toString('latin1', at, space));
     const record = data.subarray(space + 1, at + length - 1);
     const equals = record.indexOf(0x3d);
-    if (!(length > space - at + 2) || at + length > data.length || equals < 1)
+    if (!(length > space - at + 2) || at + length > data.length || equals < 1 || data[at + length - 1] !== 0x0a)
       throw new TarError('a PAX record is damaged');
     records.set(record.toString('latin1', 0, equals), record.subarray(equals + 1));
     at += length;

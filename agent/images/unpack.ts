@@ -106,7 +106,7 @@ export class LayerUnpacker {
     if (parts.length > this.#limits.depth)
       throw new TarError(`the entry "${entry.name}" is deeper than ${this.#limits.depth} directories`);
     const last = parts.at(-1);
-    if (last === undefined) return this.#root_(entry);
+    if (last === undefined) return this.#rootItself(entry);
     const parent = parts.slice(0, -1).join('/');
     this.#ensureParents(parts.slice(0, -1));
     if (last.startsWith(whiteout)) this.#hide(parent, last);
@@ -123,13 +123,14 @@ export class LayerUnpacker {
   }
 
   /** The root's own entry gives it owner and mode; it cannot be anything but a directory. */
-  #root_(entry: TarEntry): void {
+  #rootItself(entry: TarEntry): void {
     if (entry.type === 'directory') this.#finishDirectory('', entry);
   }
 
   #ensureParents(parts: readonly string[]): void {
     let path = '';
     for (const part of parts) {
+      if (part.startsWith(whiteout)) throw new TarError(`the whiteout "${part}" has something below it`);
       path = path === '' ? part : `${path}/${part}`;
       if (this.#directories.has(path)) continue;
       this.#ensureParent(path);
