@@ -40,7 +40,7 @@ function terminating(kind: Kind, name: string, namespace: string) {
 
 function podServiceAccount({ view }: Engine, kind: Kind, object: AnyObject): readonly Compare[] {
   if (kind.kind !== 'Pod') return [];
-  const spec = object['spec'] as { serviceAccountName?: string; serviceAccount?: string };
+  const spec = object.spec as { serviceAccountName?: string; serviceAccount?: string };
   const name = spec.serviceAccountName || 'default';
   spec.serviceAccountName = name;
   spec.serviceAccount = name;
@@ -58,7 +58,7 @@ const lostNodeSeconds = 300;
 
 function podTolerations(_engine: Engine, kind: Kind, object: AnyObject): readonly Compare[] {
   if (kind.kind !== 'Pod') return [];
-  const spec = object['spec'] as { tolerations?: { key?: string; effect?: string; operator?: string }[] };
+  const spec = object.spec as { tolerations?: { key?: string; effect?: string; operator?: string }[] };
   const tolerations = spec.tolerations ?? [];
   const tolerated = (key: string) =>
     tolerations.some(

@@ -139,7 +139,7 @@ export class ApiClient {
     const given = clone(node) as unknown as AnyObject;
     if (!this.#engine.view.get('Node', undefined, name)) {
       const made = await this.#createOrUndefined('Node', { ...given, metadata: { ...given.metadata, name } });
-      if (made && !given['status']) return made;
+      if (made && !given.status) return made;
     }
     const { labels = {}, annotations = {} } = given.metadata ?? {};
     return this.update(
@@ -152,7 +152,7 @@ export class ApiClient {
           labels: { ...old.metadata.labels, ...labels },
           annotations: { ...old.metadata.annotations, ...annotations },
         },
-        status: { ...(isObject(old['status']) ? old['status'] : {}), ...(given['status'] as object | undefined) },
+        status: { ...(isObject(old.status) ? old.status : {}), ...(given.status as object | undefined) },
       }),
       'server',
     );

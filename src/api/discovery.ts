@@ -36,8 +36,8 @@ const plain = (body: object): DiscoveryAnswer => ({ contentType: 'application/js
 function aggregatedVersion(accept: string | undefined): 'v2' | 'v2beta1' | undefined {
   for (const { type, parameters } of parseAccept(accept)) {
     if (type !== 'application/json') continue;
-    if (parameters['as'] !== 'APIGroupDiscoveryList') return undefined;
-    if (parameters['v'] === 'v2' || parameters['v'] === 'v2beta1') return parameters['v'];
+    if (parameters.as !== 'APIGroupDiscoveryList') return undefined;
+    if (parameters.v === 'v2' || parameters.v === 'v2beta1') return parameters.v;
   }
   return undefined;
 }

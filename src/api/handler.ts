@@ -82,7 +82,8 @@ export class Handler {
         'content-type': 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf',
         'content-length': 0,
       });
-      return void response.end();
+      response.end();
+      return;
     }
     if (version !== 'v3') throw pathNotFound();
     if (rest.length === 0) return sendJson(response, 200, openApiIndex(this.#context.openApi));

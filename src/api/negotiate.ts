@@ -11,7 +11,7 @@ export function parseAccept(header: string | undefined): MediaRange[] {
   return header
     .split(',')
     .map(parseRange)
-    .filter(range => range.type !== '' && Number(range.parameters['q'] ?? 1) > 0);
+    .filter(range => range.type !== '' && Number(range.parameters.q ?? 1) > 0);
 }
 
 function parseRange(text: string): MediaRange {
@@ -36,11 +36,11 @@ const json = new Set(['application/json', '*/*', 'application/*']);
 export function wantedForm(header: string | undefined): Wanted | undefined {
   for (const { type, parameters } of parseAccept(header)) {
     if (!json.has(type)) continue;
-    const version = parameters['v'] ?? 'v1';
-    const known = parameters['g'] === 'meta.k8s.io' && (version === 'v1' || version === 'v1beta1');
-    if (parameters['as'] === undefined) return { form: 'object', version: 'v1' };
-    if (known && parameters['as'] === 'Table') return { form: 'table', version };
-    if (known && ['PartialObjectMetadata', 'PartialObjectMetadataList'].includes(parameters['as']))
+    const version = parameters.v ?? 'v1';
+    const known = parameters.g === 'meta.k8s.io' && (version === 'v1' || version === 'v1beta1');
+    if (parameters.as === undefined) return { form: 'object', version: 'v1' };
+    if (known && parameters.as === 'Table') return { form: 'table', version };
+    if (known && ['PartialObjectMetadata', 'PartialObjectMetadataList'].includes(parameters.as))
       return { form: 'partial', version };
   }
   return undefined;

@@ -172,10 +172,10 @@ interface DeletionRequest {
 /** Options come in the body or, without one, in the query. Throws StatusError 400. */
 async function deletionOf(call: ApiRequest): Promise<DeletionRequest> {
   const options = readDeleteOptions(await readBody(call.request), call.request.headers['content-type']);
-  const grace = options['gracePeriodSeconds'] ?? numberParameter(call.query, 'gracePeriodSeconds');
+  const grace = options.gracePeriodSeconds ?? numberParameter(call.query, 'gracePeriodSeconds');
   if (grace !== undefined && (grace as number) < 0)
     throw badRequest('gracePeriodSeconds: Invalid value: must be greater than or equal to 0');
-  const policy = options['propagationPolicy'] ?? call.query.get('propagationPolicy') ?? undefined;
+  const policy = options.propagationPolicy ?? call.query.get('propagationPolicy') ?? undefined;
   if (policy !== undefined && !['Orphan', 'Background', 'Foreground'].includes(policy as string))
     throw badRequest(
       `invalid propagationPolicy ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
@@ -184,7 +184,7 @@ async function deletionOf(call: ApiRequest): Promise<DeletionRequest> {
     gracePeriodSeconds: grace as number | undefined,
     uid: at(options, 'preconditions', 'uid') as string | undefined,
     resourceVersion: at(options, 'preconditions', 'resourceVersion') as string | undefined,
-    dryRun: isDryRun([...((options['dryRun'] as string[] | undefined) ?? []), ...call.query.getAll('dryRun')]),
+    dryRun: isDryRun([...((options.dryRun as string[] | undefined) ?? []), ...call.query.getAll('dryRun')]),
   };
 }
 

@@ -30,7 +30,10 @@ export function statusOf(error: unknown): Status {
 }
 
 export function sendError(response: ServerResponse, error: unknown): void {
-  if (response.headersSent) return void response.destroy();
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
   const status = statusOf(error);
   const retry = status.details?.retryAfterSeconds;
   sendJson(response, status.code ?? 500, status, retry ? { 'retry-after': String(retry) } : {});

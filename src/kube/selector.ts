@@ -176,10 +176,10 @@ function parseFieldTerm(term: string): FieldRequirement {
   if (at < 1) throw new SelectorError(`invalid selector: '${term}'; can't understand '${term}'`);
   const negated = term[at - 1] === '!';
   const value = term.slice(term[at + 1] === '=' ? at + 2 : at + 1);
-  return { path: term.slice(0, negated ? at - 1 : at).trim(), negated, value: unescape(value, term) };
+  return { path: term.slice(0, negated ? at - 1 : at).trim(), negated, value: unescapeValue(value, term) };
 }
 
-function unescape(value: string, term: string): string {
+function unescapeValue(value: string, term: string): string {
   let out = '';
   for (let at = 0; at < value.length; at++) {
     if (value[at] === '=') throw new SelectorError(`invalid selector: '${term}'; unescaped '=' in the value`);

@@ -222,7 +222,10 @@ class SqliteStore implements Store {
 
   /** Subscribers hear of a commit before its caller does: whoever was told "stored" finds it in every cache. */
   #acknowledge({ commit, resolve }: Pending, result: WireResult): void {
-    if (!result.ok) return resolve({ ok: false, key: result.key, current: result.current && entryOf(result.current) });
+    if (!result.ok) {
+      resolve({ ok: false, key: result.key, current: result.current && entryOf(result.current) });
+      return;
+    }
     this.revision = result.revision;
     const changes = result.changes.map(({ write, createRevision, previous }): Change => {
       const { key, ...rest } = commit.writes[write]!;

@@ -45,7 +45,7 @@ export async function startApiServer({
   const engine: Engine = { store: opened, view, kinds: builtInKinds, now: Date.now, random: Math.random };
   await bootstrap(engine);
   const pki = await openPki(join(folder, 'pki'));
-  const log = pino({ level: process.env['KEELSON_LOG'] ?? 'error' });
+  const log = pino({ level: process.env.KEELSON_LOG ?? 'error' });
   const server = createApiServer({ engine, pki, streams, log });
   const client = new ApiClient(engine);
   const running = startControllers({ controllers, view, client, log, now: engine.now });

@@ -38,7 +38,7 @@ export function kubectl(kubeconfig: string, minor = 35): Kubectl {
   const home = mkdtempSync(join(tmpdir(), 'keelson-kubectl-'));
   const config = join(home, 'config');
   writeFileSync(config, kubeconfig, { mode: 0o600 });
-  const env = { PATH: process.env['PATH'], HOME: home, KUBECONFIG: config };
+  const env = { PATH: process.env.PATH, HOME: home, KUBECONFIG: config };
   const running = new Set<ChildProcess>();
   const run: Kubectl['run'] = (args, { input, timeoutMs = 30_000 } = {}) =>
     new Promise(resolve => {

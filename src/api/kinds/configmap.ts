@@ -21,7 +21,7 @@ export const configMap: Kind = {
   description: 'ConfigMap holds configuration for pods: names and texts.',
   columns: [
     nameColumn,
-    numberColumn('Data', object => countKeys(object['data']) + countKeys(object['binaryData'])),
+    numberColumn('Data', object => countKeys(object.data) + countKeys(object.binaryData)),
     ageColumn,
   ],
   validate: object => {
@@ -62,9 +62,9 @@ export function keyErrors(field: string, data: Readonly<Record<string, string>>)
 }
 
 export function immutableErrors(next: AnyObject, old: AnyObject, fields: readonly string[]): FieldError[] {
-  if (old['immutable'] !== true) return [];
+  if (old.immutable !== true) return [];
   return [
-    ...(next['immutable'] === true ? [] : [forbiddenField('immutable', 'field is immutable when `immutable` is set')]),
+    ...(next.immutable === true ? [] : [forbiddenField('immutable', 'field is immutable when `immutable` is set')]),
     ...fields
       .filter(field => !deepEqual(next[field], old[field]))
       .map(field => forbiddenField(field, 'field is immutable when `immutable` is set')),

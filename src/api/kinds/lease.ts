@@ -15,7 +15,7 @@ export const lease: Kind = {
   description: 'Lease says who holds a role or is alive, and when that was last renewed.',
   columns: [nameColumn, column('Holder', object => String(at(object, 'spec', 'holderIdentity') ?? '')), ageColumn],
   defaults: object => {
-    object['spec'] ??= {};
+    object.spec ??= {};
   },
   validate: object => {
     const seconds = at(object, 'spec', 'leaseDurationSeconds');

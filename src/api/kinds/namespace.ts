@@ -23,17 +23,17 @@ export const namespace: Kind = {
   nameProblems: labelProblems,
   columns: [nameColumn, column('Status', object => String(at(object, 'status', 'phase') ?? '')), ageColumn],
   defaults: object => {
-    object['spec'] ??= {};
+    object.spec ??= {};
     object.metadata.labels = { ...object.metadata.labels, 'kubernetes.io/metadata.name': object.metadata.name };
   },
   prepareCreate: object => {
-    object['spec'] = { finalizers: ['kubernetes'] };
-    object['status'] = { phase: 'Active' };
+    object.spec = { finalizers: ['kubernetes'] };
+    object.status = { phase: 'Active' };
   },
   permanentNames: ['default', 'kube-system', 'kube-public', 'kube-node-lease'],
   isHeld: object => ((at(object, 'spec', 'finalizers') ?? []) as string[]).length > 0,
   markDeleted: object => {
-    object['status'] = { ...(object['status'] as object), phase: 'Terminating' };
+    object.status = { ...(object.status as object), phase: 'Terminating' };
   },
   fieldLabels: { 'status.phase': object => String(at(object, 'status', 'phase') ?? '') },
 };

@@ -32,11 +32,11 @@ export const node: Kind = {
     column('Container-Runtime', object => asNode(object).status?.nodeInfo?.containerRuntimeVersion || '<unknown>', 1),
   ],
   defaults: object => {
-    object['spec'] ??= {};
+    object.spec ??= {};
   },
   prepareCreate: object => {
     // a node may bring its status along when it registers itself
-    object['status'] ??= {};
+    object.status ??= {};
   },
   validate: object => validateTaints(asNode(object)),
   fieldLabels: { 'spec.unschedulable': object => String(asNode(object).spec?.unschedulable ?? false) },

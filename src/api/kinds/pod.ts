@@ -33,11 +33,11 @@ export const pod: Kind = {
     { name: 'status', verbs: status },
   ],
   defaults: object => {
-    object['spec'] ??= {};
+    object.spec ??= {};
     defaultPod(asPod(object));
   },
   prepareCreate: object => {
-    object['status'] = { phase: 'Pending', qosClass: qosClass(asPod(object).spec) };
+    object.status = { phase: 'Pending', qosClass: qosClass(asPod(object).spec) };
   },
   validate: object => validatePod(asPod(object)),
   validateUpdate: (next, old) => validatePodUpdate(asPod(next), asPod(old)),

@@ -26,18 +26,18 @@ export const secret: Kind = {
   description: 'Secret holds confidential data for pods; values are in base64.',
   columns: [
     nameColumn,
-    column('Type', object => String(object['type'] ?? '')),
-    numberColumn('Data', object => countKeys(object['data'])),
+    column('Type', object => String(object.type ?? '')),
+    numberColumn('Data', object => countKeys(object.data)),
     ageColumn,
   ],
   defaults: object => {
-    object['type'] ||= 'Opaque';
+    object.type ||= 'Opaque';
     foldStringData(object);
   },
   validate: object => {
-    const data = (object['data'] ?? {}) as Texts;
+    const data = (object.data ?? {}) as Texts;
     const size = Object.values(data).reduce((sum, value) => sum + Buffer.byteLength(value, 'base64'), 0);
-    const keys = requiredKeys[object['type'] as string] ?? [];
+    const keys = requiredKeys[object.type as string] ?? [];
     return [
       ...keyErrors('data', data),
       ...keys.filter(key => !Object.hasOwn(data, key)).map(key => required(`data[${key}]`)),
@@ -45,17 +45,17 @@ export const secret: Kind = {
     ];
   },
   validateUpdate: (next, old) => [
-    ...(next['type'] === old['type'] ? [] : [invalid('type', next['type'], 'field is immutable')]),
+    ...(next.type === old.type ? [] : [invalid('type', next.type, 'field is immutable')]),
     ...immutableErrors(next, old, ['data']),
   ],
   fieldLabels: { type: object => String(at(object, 'type') ?? '') },
 };
 
 function foldStringData(object: AnyObject): void {
-  const strings = object['stringData'] as Texts | undefined;
-  delete object['stringData'];
+  const strings = object.stringData as Texts | undefined;
+  delete object.stringData;
   if (!strings) return;
-  const data = { ...(object['data'] as Texts | undefined) };
+  const data = { ...(object.data as Texts | undefined) };
   for (const key of Object.keys(strings)) setOwn(data, key, Buffer.from(strings[key]!).toString('base64'));
-  object['data'] = data;
+  object.data = data;
 }

@@ -14,7 +14,7 @@ export const serviceAccount: Kind = {
   description: 'ServiceAccount is the identity of what runs in pods.',
   columns: [
     nameColumn,
-    numberColumn('Secrets', object => (Array.isArray(object['secrets']) ? object['secrets'].length : 0)),
+    numberColumn('Secrets', object => (Array.isArray(object.secrets) ? object.secrets.length : 0)),
     ageColumn,
   ],
 };

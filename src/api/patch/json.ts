@@ -53,7 +53,7 @@ function readOperation(item: unknown): Operation {
     op: op as Operation['op'],
     path: pointer(path),
     ...(needsFrom && { from: pointer(from as string) }),
-    value: item['value'] ?? null,
+    value: item.value ?? null,
   };
 }
 

@@ -20,12 +20,12 @@ export function applyStrategicPatch(typeName: string, object: unknown, patch: un
 }
 
 function mergeObject(type: ObjectType | undefined, target: Fields, patch: Fields, retainKeys: boolean): Fields {
-  const directive = patch['$patch'];
+  const directive = patch.$patch;
   if (directive === 'delete') return {};
   if (directive !== undefined && directive !== 'replace' && directive !== 'merge')
     throw new PatchSyntaxError(`Unknown patch directive $patch: ${JSON.stringify(directive)}`);
   const result: Fields = directive === 'replace' ? {} : clone(target);
-  const kept = patch['$retainKeys'];
+  const kept = patch.$retainKeys;
   if (kept !== undefined) dropOthers(result, kept, patch, retainKeys);
   for (const key of Object.keys(patch))
     if (key.startsWith(removePrefix)) removePrimitives(result, key.slice(removePrefix.length), patch[key]);
@@ -75,7 +75,7 @@ const elementType = (field: Field | undefined): ObjectType | undefined =>
 
 /** A new value without the directives and nulls that only mean something to a merge. */
 function clean(value: unknown): unknown {
-  if (Array.isArray(value)) return value.filter(item => !isObject(item) || item['$patch'] === undefined).map(clean);
+  if (Array.isArray(value)) return value.filter(item => !isObject(item) || item.$patch === undefined).map(clean);
   if (!isObject(value)) return value;
   const copy = {};
   for (const key of Object.keys(value))
@@ -84,8 +84,8 @@ function clean(value: unknown): unknown {
 }
 
 function mergeList(field: Field | undefined, old: readonly unknown[], patch: readonly unknown[]): unknown[] {
-  if (patch.some(item => isObject(item) && item['$patch'] === 'replace'))
-    return patch.filter(item => !(isObject(item) && item['$patch'] !== undefined)).map(clean);
+  if (patch.some(item => isObject(item) && item.$patch === 'replace'))
+    return patch.filter(item => !(isObject(item) && item.$patch !== undefined)).map(clean);
   if (field?.mergeKey === undefined) return patch.map(clean);
   if (field.mergeKey === '')
     return [
@@ -107,7 +107,7 @@ function mergeByKey(field: Field, key: string, old: readonly unknown[], patch: r
     if (value === undefined)
       throw new PatchSyntaxError(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
     const position = result.findIndex(other => isObject(other) && deepEqual(getOwn(other, key), value));
-    if (item['$patch'] === 'delete') {
+    if (item.$patch === 'delete') {
       if (position >= 0) result.splice(position, 1);
       continue;
     }

@@ -19,7 +19,8 @@ export const podColumns: readonly Column[] = [
   column('Readiness Gates', object => readinessGates(object), 1),
 ];
 
-function readyCount({ spec, status }: Pod): string {
+/** `1/2`: ready containers of all, sidecars included. */
+export function readyCount({ spec, status }: Pod): string {
   const sidecars = (spec.initContainers ?? []).filter(isSidecar).map(container => container.name);
   const running = (item: ContainerStatus): boolean => item.ready && item.state?.running !== undefined;
   const ready = (status?.containerStatuses ?? []).filter(running).length;

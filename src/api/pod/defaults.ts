@@ -72,15 +72,15 @@ function defaultHttpGet(action: { path?: string; scheme?: 'HTTP' | 'HTTPS' }): v
 const fileMode = 0o644;
 
 function defaultVolume(volume: { [source: string]: unknown }): void {
-  if (Object.keys(volume).every(key => key === 'name')) volume['emptyDir'] = {};
+  if (Object.keys(volume).every(key => key === 'name')) volume.emptyDir = {};
   for (const source of ['secret', 'configMap', 'downwardAPI', 'projected']) {
     const value = volume[source] as { defaultMode?: number } | undefined;
     if (value) value.defaultMode ??= fileMode;
   }
-  const hostPath = volume['hostPath'] as { type?: string } | undefined;
+  const hostPath = volume.hostPath as { type?: string } | undefined;
   if (hostPath) hostPath.type ??= '';
   for (const item of fieldItems(volume)) if (item.fieldRef) item.fieldRef.apiVersion ??= 'v1';
-  const projected = volume['projected'] as
+  const projected = volume.projected as
     | { sources?: { serviceAccountToken?: { expirationSeconds?: number } }[] }
     | undefined;
   for (const { serviceAccountToken } of projected?.sources ?? [])
@@ -90,8 +90,8 @@ function defaultVolume(volume: { [source: string]: unknown }): void {
 type FieldItem = { fieldRef?: { apiVersion?: string } };
 
 function fieldItems(volume: { [source: string]: unknown }): FieldItem[] {
-  const downward = volume['downwardAPI'] as { items?: FieldItem[] } | undefined;
-  const projected = volume['projected'] as { sources?: { downwardAPI?: { items?: FieldItem[] } }[] } | undefined;
+  const downward = volume.downwardAPI as { items?: FieldItem[] } | undefined;
+  const projected = volume.projected as { sources?: { downwardAPI?: { items?: FieldItem[] } }[] } | undefined;
   return [...(downward?.items ?? []), ...(projected?.sources ?? []).flatMap(source => source.downwardAPI?.items ?? [])];
 }
 

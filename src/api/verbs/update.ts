@@ -67,11 +67,11 @@ export function isFinished(kind: Kind, object: AnyObject): boolean {
 function merge(kind: Kind, old: AnyObject, changed: AnyObject, part: 'object' | 'status' | 'server'): AnyObject {
   const next =
     part === 'status'
-      ? { ...clone(withoutRevision(old)), status: clone(changed['status'] ?? {}) }
+      ? { ...clone(withoutRevision(old)), status: clone(changed.status ?? {}) }
       : withOwnMetadata(kind, old, clone(changed));
   if (part === 'object' && kind.hasStatus) {
-    if (old['status'] === undefined) delete (next as AnyObject)['status'];
-    else (next as AnyObject)['status'] = clone(old['status']);
+    if (old.status === undefined) delete (next as AnyObject).status;
+    else (next as AnyObject).status = clone(old.status);
   }
   const object = ordered(kind, next as AnyObject);
   if (part !== 'status') kind.defaults?.(object);
