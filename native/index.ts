@@ -71,7 +71,7 @@ interface RawProcess extends ProcessIdentity {
 
 /** The addon's functions, as native/addon/binding.cc lists them. */
 interface Binding {
-  setKernelErrorClass(constructor: typeof KernelError): void;
+  setKernelErrorClass(errorClass: typeof KernelError): void;
   setProgramDirectory(path: string): void;
   createSandbox(spec: SandboxSpec): Promise<RawProcess>;
   spawnProgram(spec: SpawnSpec): Promise<RawProcess & { sockets: number[] }>;

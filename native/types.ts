@@ -94,6 +94,8 @@ export type NetlinkOp =
       readonly master?: string | null;
       readonly rename?: string;
       readonly hairpin?: boolean;
+      /** For link.deleteGroup. 0 is everybody's default. */
+      readonly group?: number;
     }
   | { readonly op: 'link.delete'; readonly name: string; readonly ifMissing?: 'ignore' }
   | { readonly op: 'link.deleteGroup'; readonly group: number }

@@ -1,5 +1,7 @@
 #include "netlink.h"
 
+#include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -106,6 +108,19 @@ NetlinkSocket NetlinkSocket::open(int protocol) {
   }
   result.buffer_.resize(receiveBytes);
   return result;
+}
+
+uint32_t NetlinkSocket::linkIndex(const std::string& name, const std::string& object) const {
+  ifreq request = {};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  if (ioctl(fd_.get(), SIOCGIFINDEX, &request) != 0) fail("ioctl(SIOCGIFINDEX " + name + ")", object);
+  return static_cast<uint32_t>(request.ifr_ifindex);
+}
+
+bool NetlinkSocket::linkIsUp(const std::string& name) const {
+  ifreq request = {};
+  name.copy(request.ifr_name, IFNAMSIZ - 1);
+  return ioctl(fd_.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_UP) != 0;
 }
 
 void NetlinkSocket::send(Batch& batch) {

@@ -111,6 +111,13 @@ class NetlinkSocket {
   /** One dump request, asked again while the kernel says that it changed under way; `restart` then forgets the answers. */
   void dump(Batch& batch, const std::function<void()>& restart, const std::function<void(const nlmsghdr*)>& onAnswer);
 
+  /**
+   * Both ask by ioctl, which takes no lock: as a netlink question each would queue for the lock of all links.
+   * @throws KernelFailure ENODEV
+   */
+  uint32_t linkIndex(const std::string& name, const std::string& object) const;
+  bool linkIsUp(const std::string& name) const;
+
  private:
   void send(Batch& batch);
   /** Calls `handle` for each message of one datagram. */

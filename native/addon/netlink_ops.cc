@@ -19,7 +19,7 @@ namespace {
 
 using Perform = void (*)(NetlinkSocket&, const NetlinkOp&);
 
-uint32_t indexOf(NetlinkSocket& socket, const std::string& name) { return askLink(socket, name, name).index; }
+uint32_t indexOf(NetlinkSocket& socket, const std::string& name) { return socket.linkIndex(name, name); }
 
 std::optional<Mac> macIf(const std::string& text, const std::string& object) {
   return text.empty() ? std::nullopt : std::optional(parseMac(text, object));
@@ -85,6 +85,7 @@ void setLink(NetlinkSocket& socket, const NetlinkOp& op) {
   if (op.mtu) batch.put32(IFLA_MTU, *op.mtu);
   if (const auto mac = macIf(op.mac, op.name)) batch.put(IFLA_ADDRESS, *mac);
   if (op.master) batch.put32(IFLA_MASTER, master);
+  if (op.group) batch.put32(IFLA_GROUP, *op.group);
   socket.exchange(batch);
   if (!op.hairpin) return;
   Batch port;  // after the master is set

@@ -100,9 +100,10 @@ class Process {
     freeIfUnused();
   }
 
-  /** A child of ours is reaped; of others waitid knows nothing (ECHILD). */
+  /** Only what we launched: a child of libuv's, adopted here, is libuv's to reap; others give ECHILD anyway. */
   Exit reap() {
     siginfo_t info = {};
+    if (!ours_) return {};
     if (waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG | __WALL) != 0) return {};
     if (info.si_code == CLD_EXITED) return {info.si_status, -1};
     return {-1, info.si_status};

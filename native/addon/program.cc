@@ -44,8 +44,18 @@ void seal(int fd, const std::string& object) {
 }  // namespace
 
 void setProgramDirectory(const Napi::CallbackInfo& info) {
-  const std::lock_guard lock(mutex);
-  directory = info[0].As<Napi::String>().Utf8Value();
+  {
+    const std::lock_guard lock(mutex);
+    directory = info[0].As<Napi::String>().Utf8Value();
+  }
+  // Now, while few files are open: a launch copies the descriptor table up to the highest number it needs.
+  for (const char* name : {"pause", "shim"}) {
+    try {
+      programFd(name);
+    } catch (const KernelFailure&) {
+      // Not built: whoever wants to run it is told.
+    }
+  }
 }
 
 UniqueFd sealedFd(const std::string& name, const std::string& content, bool executable) {

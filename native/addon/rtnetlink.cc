@@ -9,10 +9,6 @@
 
 #include "failure.h"
 
-#ifndef RTEXT_FILTER_SKIP_STATS
-#define RTEXT_FILTER_SKIP_STATS (1 << 3)
-#endif
-
 namespace keelson {
 namespace {
 
@@ -28,27 +24,6 @@ void putMac(Batch& batch, const std::optional<Mac>& mac) {
 }
 
 }  // namespace
-
-void askLink(Batch& batch, const std::string& name, const std::string& object) {
-  batch.begin(RTM_GETLINK, 0, ifinfomsg{}, "RTM_GETLINK(" + name + ")", object);
-  batch.put(IFLA_IFNAME, name);
-  batch.put32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
-}
-
-LinkFacts readLink(const nlmsghdr* answer) {
-  const auto* header = static_cast<const ifinfomsg*>(NLMSG_DATA(answer));
-  const auto attributes = attributesOf<ifinfomsg>(answer);
-  return {static_cast<uint32_t>(header->ifi_index), attributes.value<uint32_t>(IFLA_LINK, 0),
-          formatMac(attributes.get(IFLA_ADDRESS))};
-}
-
-LinkFacts askLink(NetlinkSocket& socket, const std::string& name, const std::string& object) {
-  Batch batch;
-  LinkFacts facts;
-  askLink(batch, name, object);
-  socket.exchange(batch, [&](size_t, const nlmsghdr* answer) { facts = readLink(answer); });
-  return facts;
-}
 
 /** The peer must not be up in this message (ENOTCONN); it is born in its namespace. */
 void addVeth(Batch& batch, const std::string& object, const std::string& name, const std::string& peer, int peerNetns,
@@ -84,9 +59,12 @@ void setHairpin(Batch& batch, const std::string& object, const std::string& name
   });
 }
 
-void setUp(Batch& batch, const std::string& object, const std::string& name, bool up) {
-  batch.begin(RTM_NEWLINK, 0, linkHeader(up, true), "RTM_NEWLINK(" + name + (up ? " up)" : " down)"), object);
+void setNoIpv6Address(Batch& batch, const std::string& object, const std::string& name) {
+  batch.begin(RTM_NEWLINK, 0, ifinfomsg{}, "RTM_NEWLINK(" + name + " addrgenmode none)", object);
   batch.put(IFLA_IFNAME, name);
+  batch.nest(IFLA_AF_SPEC, [&] {
+    batch.nest(AF_INET6, [&] { batch.put8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE); });
+  });
 }
 
 void setUp(Batch& batch, const std::string& object, uint32_t index) {

@@ -31,25 +31,13 @@ Mac randomMac();
 std::string formatMac(std::span<const uint8_t> mac);
 std::string formatAddress(int family, std::span<const uint8_t> bytes);
 
-struct LinkFacts {
-  uint32_t index = 0;
-  uint32_t peer = 0;  ///< index of a veth's other end in its own namespace
-  std::string mac;
-};
-
-/** The link's facts, or ENODEV. */
-LinkFacts askLink(NetlinkSocket& socket, const std::string& name, const std::string& object);
-
-/** Appends the question that `readLink` answers. */
-void askLink(Batch& batch, const std::string& name, const std::string& object);
-LinkFacts readLink(const nlmsghdr* answer);
-
 void addVeth(Batch& batch, const std::string& object, const std::string& name, const std::string& peer, int peerNetns,
              std::optional<uint32_t> master, std::optional<uint32_t> mtu, std::optional<Mac> mac,
              std::optional<Mac> peerMac, std::optional<uint32_t> group, bool up);
 /** By name, so that it can follow the message that creates the link. */
 void setHairpin(Batch& batch, const std::string& object, const std::string& name, bool on);
-void setUp(Batch& batch, const std::string& object, const std::string& name, bool up);
+/** The link gets no IPv6 address of its own making. Before it has a carrier: afterwards it has one. */
+void setNoIpv6Address(Batch& batch, const std::string& object, const std::string& name);
 void setUp(Batch& batch, const std::string& object, uint32_t index);
 void addAddress(Batch& batch, const std::string& object, uint32_t index, const Prefix& address);
 

@@ -1,14 +1,16 @@
 /**
  * vethAttach: one message exchange on the node's side makes the pair, puts it on the bridge and raises the host end; then
  * one inside raises lo and the pod's end and gives it addresses and routes. The thread is in the pod's namespace only to
- * open a socket there.
+ * open a socket there. A pod without IPv6 gets no address by IFLA_INET6_ADDR_GEN_MODE, not by disable_ipv6: every path
+ * below /proc/sys/net of another namespace stays in the machine's directory cache under the same names, so that the
+ * thousandth pod would wait milliseconds for one open(2), and so would everybody else.
  */
 #include "veth.h"
 
 #include <linux/rtnetlink.h>
+#include <unistd.h>
 
 #include "convert.h"
-#include "files.h"
 #include "netns.h"
 #include "rtnetlink.h"
 #include "worker.h"
@@ -32,7 +34,8 @@ struct VethSpec {
 };
 
 struct VethInfo {
-  LinkFacts host;
+  uint32_t hostIndex;
+  Mac hostMac;
   Mac mac;
 };
 
@@ -51,21 +54,18 @@ VethSpec specOf(const Napi::Object& object) {
   return spec;
 }
 
-/** Before the link is up, so that it sends no neighbour discovery to every other port. A kernel without IPv6 is fine. */
-void disableIpv6(const std::string& link) {
-  try {
-    writeFile("/proc/sys/net/ipv6/conf/" + link + "/disable_ipv6", "1");
-  } catch (const KernelFailure& failure) {
-    if (failure.error != ENOENT) throw;
-  }
+/** A kernel without IPv6 knows no such attribute, and has no need of it. */
+bool kernelHasIpv6() {
+  static const bool has = access("/proc/sys/net/ipv6", F_OK) == 0;
+  return has;
 }
 
-/** The pair; the host end on the bridge, but not up yet. */
-void createPair(NetlinkSocket& node, const VethSpec& spec, int netns, Mac mac) {
+/** The pair; the host end up and on the bridge. It has no carrier before the pod's end is up, so nothing happens yet. */
+void createPair(NetlinkSocket& node, const VethSpec& spec, int netns, Mac hostMac, Mac mac) {
   Batch batch;
   std::optional<uint32_t> master;
-  if (!spec.bridge.empty()) master = askLink(node, spec.bridge, spec.object).index;
-  addVeth(batch, spec.object, spec.hostName, spec.name, netns, master, spec.mtu, randomMac(), mac, std::nullopt, spec.ipv6);
+  if (!spec.bridge.empty()) master = node.linkIndex(spec.bridge, spec.object);
+  addVeth(batch, spec.object, spec.hostName, spec.name, netns, master, spec.mtu, hostMac, mac, std::nullopt, true);
   try {
     node.exchange(batch);
   } catch (KernelFailure& failure) {
@@ -74,26 +74,23 @@ void createPair(NetlinkSocket& node, const VethSpec& spec, int netns, Mac mac) {
   }
 }
 
-LinkFacts raiseHostEnd(NetlinkSocket& node, const VethSpec& spec) {
+void configureHostEnd(NetlinkSocket& node, const VethSpec& spec) {
   Batch batch;
-  LinkFacts facts;
-  if (!spec.ipv6) disableIpv6(spec.hostName);
+  if (!spec.ipv6 && kernelHasIpv6()) setNoIpv6Address(batch, spec.object, spec.hostName);
   if (spec.hairpin && !spec.bridge.empty()) setHairpin(batch, spec.object, spec.hostName, true);
-  if (!spec.ipv6) setUp(batch, spec.object, spec.hostName, true);
-  askLink(batch, spec.hostName, spec.object);
-  node.exchange(batch, [&](size_t, const nlmsghdr* answer) { facts = readLink(answer); });
-  return facts;
+  node.exchange(batch);
 }
 
 NetlinkSocket enter(const VethSpec& spec, int netns) {
   const InNetns inside(netns, spec.object);
-  if (!spec.ipv6) disableIpv6(spec.name);
   return NetlinkSocket::open(NETLINK_ROUTE);
 }
 
-void configureInside(NetlinkSocket pod, const VethSpec& spec, uint32_t index) {
+void configureInside(NetlinkSocket pod, const VethSpec& spec) {
   Batch batch;
-  setUp(batch, spec.object, loopbackIndex);
+  const uint32_t index = pod.linkIndex(spec.name, spec.object);
+  if (!pod.linkIsUp("lo")) setUp(batch, spec.object, loopbackIndex);
+  if (!spec.ipv6 && kernelHasIpv6()) setNoIpv6Address(batch, spec.object, spec.name);
   setUp(batch, spec.object, index);
   for (const auto& address : spec.addresses) {
     addAddress(batch, spec.object + ", " + address, index, parsePrefix(address, spec.object));
@@ -121,12 +118,13 @@ void removePair(NetlinkSocket& node, const VethSpec& spec) {
 VethInfo attach(const VethSpec& spec) {
   NetlinkSocket& node = nodeSocket();
   const UniqueFd netns = openNetns(spec.netns, spec.object);
+  const Mac hostMac = randomMac();
   const Mac mac = randomMac();
-  createPair(node, spec, netns.get(), mac);
+  createPair(node, spec, netns.get(), hostMac, mac);
   try {
-    const LinkFacts host = raiseHostEnd(node, spec);
-    configureInside(enter(spec, netns.get()), spec, host.peer);
-    return {host, mac};
+    configureHostEnd(node, spec);
+    configureInside(enter(spec, netns.get()), spec);
+    return {node.linkIndex(spec.hostName, spec.object), hostMac, mac};
   } catch (const KernelFailure&) {
     removePair(node, spec);
     throw;
@@ -140,8 +138,8 @@ Napi::Value vethAttach(const Napi::CallbackInfo& info) {
       info.Env(), [spec = specOf(info[0].As<Napi::Object>())] { return attach(spec); },
       [](Napi::Env env, VethInfo& veth) -> Napi::Value {
         auto result = Napi::Object::New(env);
-        result.Set("hostIndex", veth.host.index);
-        result.Set("hostMac", veth.host.mac);
+        result.Set("hostIndex", veth.hostIndex);
+        result.Set("hostMac", formatMac(veth.hostMac));
         result.Set("mac", formatMac(veth.mac));
         return result;
       });

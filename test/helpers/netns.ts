@@ -14,7 +14,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 /** @param moduleUrl `import.meta.url` of the test file @param register declares the tests */
 export function inPrivateNetwork(moduleUrl: string, register: () => void, timeoutMs = 120_000): void {
   const file = fileURLToPath(moduleUrl);
-  if (process.env[marker] === file) return register();
+  if (process.env[marker] === file) {
+    register();
+    return;
+  }
   test(
     'in network and mount namespaces of its own',
     async () => {
@@ -27,7 +30,22 @@ export function inPrivateNetwork(moduleUrl: string, register: () => void, timeou
 
 function runInside(file: string, timeoutMs: number): Promise<{ code: number | null; output: string }> {
   const up = 'ip link set lo up && exec "$@"';
-  const args = ['-n', '-m', '--propagation', 'private', 'sh', '-c', up, 'sh', process.execPath, vitest, 'run', '--root', root, file];
+  const args = [
+    '-n',
+    '-m',
+    '--propagation',
+    'private',
+    'sh',
+    '-c',
+    up,
+    'sh',
+    process.execPath,
+    vitest,
+    'run',
+    '--root',
+    root,
+    file,
+  ];
   const child = spawn('unshare', args, {
     env: { ...process.env, [marker]: file, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
