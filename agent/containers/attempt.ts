@@ -1,6 +1,6 @@
 /**
  * The files of one attempt, the truth from which it is adopted after a restart:
- *   attempt.json   written before anything is started: what, where, in which boot
+ *   attempt.json   written by the shim, first of all, as the runtime composed it: what, where, in which boot
  *   started.json   written by the shim when the entrypoint runs: who
  *   exit.json      written by the shim when it has ended: how
  * The shim's records end with the CRC-32 of what stands before it (native/shim/record.c).
@@ -8,7 +8,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import type { ContainerSpec, ExitRecord } from './contract.js';
 
 export interface AttemptRecord {
@@ -36,11 +35,6 @@ let bootId: Promise<string> | undefined;
 export function currentBootId(): Promise<string> {
   bootId ??= readFile('/proc/sys/kernel/random/boot_id', 'utf8').then(text => text.trim());
   return bootId;
-}
-
-export async function writeAttempt(directory: string, record: AttemptRecord): Promise<void> {
-  // not fsynced: after a power cut nothing of it runs, and a directory without this file is removed as lost
-  await writeFileAtomic(join(directory, 'attempt.json'), JSON.stringify(record), { durable: false });
 }
 
 async function readText(path: string): Promise<string | undefined> {

@@ -32,6 +32,7 @@ const key = {
   namespaces: 20,
   limit: 21,
   failpoint: 22,
+  record: 23,
 } as const;
 
 const flag = {
@@ -158,6 +159,8 @@ export interface RunConfig {
   readonly logPath: string;
   readonly socketPath: string;
   readonly sandbox: ProcessIdentity;
+  /** attempt.json, which the shim writes before anything else. */
+  readonly record: string;
   readonly failpoint?: string;
 }
 
@@ -172,6 +175,7 @@ export function encodeRun(config: RunConfig): Buffer {
   out.text('cgroup', config.cgroup);
   out.text('log', config.logPath);
   out.text('socket', config.socketPath);
+  out.text('record', config.record);
   // pause has what it did not get of its own from the node: entering it is then no change
   encodeTarget(out, config.sandbox, namespaceFlag.net | namespaceFlag.ipc | namespaceFlag.uts);
   if (config.failpoint !== undefined) out.text('failpoint', config.failpoint);

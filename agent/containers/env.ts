@@ -114,7 +114,7 @@ function resourceFieldValue(
   return formatResource(ref.resource, resourceNanos(target, ref.resource, allocatable), ref.divisor);
 }
 
-function valueOf(facts: EnvFacts, variable: EnvVar, known: Values): string | undefined {
+function valueOfVariable(facts: EnvFacts, variable: EnvVar, known: Values): string | undefined {
   const from = variable.valueFrom;
   if (!from) return expand(variable.value ?? '', name => known.get(name));
   if (from.fieldRef) return fieldValue(facts, from.fieldRef.fieldPath);
@@ -130,7 +130,7 @@ export function resolveEnv(facts: EnvFacts): Map<string, string> {
   const values: Values = new Map(facts.services);
   addFrom(values, facts);
   for (const variable of facts.container.env ?? []) {
-    const value = valueOf(facts, variable, values);
+    const value = valueOfVariable(facts, variable, values);
     if (value !== undefined) values.set(variable.name, value);
   }
   return values;

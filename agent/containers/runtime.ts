@@ -3,11 +3,11 @@
  * passes on signals, commands and streams. Owns nothing that has to outlive the agent: that is the shim's.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupKill, openProcess, type Process, type ProcessIdentity, spawnProgram } from '../../native/index.js';
 import { askShim, attachToContainer } from './attach.js';
-import { type AttemptRecord, currentBootId, readAttempt, readExit, readStarted, writeAttempt } from './attempt.js';
+import { type AttemptRecord, currentBootId, readAttempt, readExit, readStarted } from './attempt.js';
 import {
   ContainerConfigError,
   type ContainerHandle,
@@ -87,15 +87,6 @@ function shimFailpoint(): string | undefined {
   return (process.env['KEELSON_FAILPOINTS'] ?? '').split(',').find(item => item.startsWith('shim.'));
 }
 
-/** 0700: setuid files in a reachable writable layer would let local users in. */
-async function makeDirectories(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const parts = ['upper', 'work', 'rootfs'].map(name => mkdir(join(directory, name), { mode: 0o755 }));
-  await Promise.all(parts);
-  // the mode of `upper` is the mode of the container's `/`, whatever our umask is
-  await chmod(join(directory, 'upper'), 0o755);
-}
-
 async function recordOf(request: StartRequest): Promise<AttemptRecord> {
   const id = randomBytes(32).toString('hex');
   const { cgroup, shimCgroup, logPath, spec } = request;
@@ -113,6 +104,7 @@ async function launch(request: StartRequest, record: AttemptRecord): Promise<Att
     logPath,
     sandbox,
     socketPath: record.socketPath,
+    record: JSON.stringify(record),
     ...(failpoint !== undefined && { failpoint }),
   });
   const { process: shim, sockets } = await spawnProgram({
@@ -129,18 +121,17 @@ async function launch(request: StartRequest, record: AttemptRecord): Promise<Att
     shim.close();
     throw failureError(spec.object, answer?.payload.toString() ?? '3 shim ended without an answer');
   }
-  const [pid = 0, startTime = 0] = answer.payload.toString().split(' ').map(Number);
-  const startedAt = (await readStarted(directory))?.startedAt ?? new Date().toISOString();
-  const identity = { pid, startTime };
+  const [pid, startTime, startedAt = ''] = answer.payload.toString().split(' ');
+  const identity = { pid: Number(pid), startTime: Number(startTime) };
   return new Attempt(directory, record.id, startedAt, identity, record, openProcess(identity), shim);
 }
 
 async function start(request: StartRequest): Promise<ContainerHandle> {
   if (request.spec.argv.length === 0) throw new ContainerConfigError('no command specified');
   const record = await recordOf(request);
-  await makeDirectories(request.directory);
+  // 0700: setuid files in a reachable writable layer would let local users in
+  await mkdir(request.directory, { recursive: true, mode: 0o700 });
   try {
-    await writeAttempt(request.directory, record);
     return await launch(request, record);
   } catch (error) {
     await removeTree(request.directory);

@@ -106,7 +106,10 @@ export class LayerUnpacker {
     if (parts.length > this.#limits.depth)
       throw new TarError(`the entry "${entry.name}" is deeper than ${this.#limits.depth} directories`);
     const last = parts.at(-1);
-    if (last === undefined) return this.#rootItself(entry);
+    if (last === undefined) {
+      this.#rootItself(entry);
+      return;
+    }
     const parent = parts.slice(0, -1).join('/');
     this.#ensureParents(parts.slice(0, -1));
     if (last.startsWith(whiteout)) this.#hide(parent, last);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static uint32_t crc32(const char *text, size_t length) {
   uint32_t crc = ~0U;
@@ -40,9 +41,19 @@ static void publish(const char *name, char *text, size_t space, int durable) {
   close(dir);
 }
 
-void record_started(pid_t pid) {
-  char text[512], time[40];
-  time_format(time);
+/* Not fsynced: after a power cut nothing of it runs, and a directory without this file is a lost attempt. */
+void record_attempt(void) {
+  int dir = open(config.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (dir < 0) fail("attempt", config.directory);
+  if (write_record(dir, ".attempt.json.tmp", config.record, 0) || renameat(dir, ".attempt.json.tmp", dir, "attempt.json"))
+    fail("attempt", "attempt.json");
+  /* the mode of `upper` is the mode of the container's root */
+  if (mkdirat(dir, "work", 0700) || mkdirat(dir, "upper", 0700) || fchmodat(dir, "upper", 0755, 0)) fail("attempt", "upper");
+  close(dir);
+}
+
+void record_started(pid_t pid, const char *time) {
+  char text[512];
   snprintf(text, sizeof text, "{\"version\":1,\"pid\":%d,\"startTime\":%llu,\"shimPid\":%d,\"shimStartTime\":%llu,\"startedAt\":\"%s\"",
            pid, (unsigned long long)process_start_time(pid), getpid(), (unsigned long long)process_start_time(getpid()), time);
   publish("started.json", text, sizeof text, 0);

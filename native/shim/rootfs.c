@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #define OPTION_SPACE 40
 
@@ -25,6 +26,14 @@ static int open_part(const char *name) {
   char path[4200];
   snprintf(path, sizeof path, "%s/%s", config.directory, name);
   return open_directory(path);
+}
+
+/* Not O_PATH: things are made in it. */
+static int open_upper(void) {
+  int path = open_part("upper"), fd = openat(path, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) fail("rootfs", "upper");
+  close(path);
+  return fd;
 }
 
 static int set(int fs, const char *key, int directory) {
@@ -57,11 +66,26 @@ static void overlay_by_mount(int upper, int work, const char *target) {
   if (mount("overlay", target, "overlay", 0, options)) fail("mount(overlay)", target);
 }
 
+static int in_a_layer(const char *name) {
+  struct stat st;
+  for (int i = 0; i < config.layer_count; i++)
+    if (!fstatat(layer_fds[i], name, &st, AT_SYMLINK_NOFOLLOW)) return 1;
+  return 0;
+}
+
+/* Mount points that no layer has, made in the upper directory before the mount: through overlayfs each costs 0.5 ms. */
+static void make_mountpoints(int upper) {
+  static const char *const names[] = {"proc", "sys", "dev"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (!in_a_layer(names[i]) && mkdirat(upper, names[i], 0755)) fail("mountpoint", names[i]);
+}
+
+/* Mounted over the attempt's own directory: visible in the container's mount namespace only. */
 int rootfs_mount(void) {
-  char target[4200];
-  snprintf(target, sizeof target, "%s/rootfs", config.directory);
+  const char *target = config.directory;
   for (int i = 0; i < config.layer_count; i++) layer_fds[i] = open_directory(config.layers[i]);
-  int upper = open_part("upper"), work = open_part("work"), at = open_directory(target);
+  int upper = open_upper(), work = open_part("work"), at = open_directory(target);
+  make_mountpoints(upper);
   int mount = overlay_by_fsopen(upper, work);
   if (mount < 0 && errno == EINVAL) overlay_by_mount(upper, work, target);
   else if (mount < 0) fail("mount(overlay)", config.directory);

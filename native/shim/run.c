@@ -120,9 +120,10 @@ static void check_launch(pid_t pid, const struct launch_result *result) {
 }
 
 static void report_started(pid_t pid) {
-  char text[64];
-  int n = snprintf(text, sizeof text, "%d %llu", pid, (unsigned long long)process_start_time(pid));
-  record_started(pid);
+  char text[128], time[40];
+  time_format(time);
+  int n = snprintf(text, sizeof text, "%d %llu %s", pid, (unsigned long long)process_start_time(pid), time);
+  record_started(pid, time);
   frame_send(CONTROL_FD, 's', text, (uint32_t)n);
   close(CONTROL_FD);
 }
@@ -132,7 +133,8 @@ static void prepare_self(void) {
   setsid();
   if (prctl(PR_SET_CHILD_SUBREAPER, 1)) fail("subreaper", NULL);
   oom_score_set(-998);
-  if (!config.directory || !config.socket || !config.layer_count) fail_with("config", EINVAL, "directory, socket or layers are missing");
+  if (!config.directory || !config.socket || !config.record || !config.layer_count)
+    fail_with("config", EINVAL, "directory, socket, record or layers are missing");
 }
 
 int run_main(void) {
@@ -140,6 +142,7 @@ int run_main(void) {
   struct launch_result result;
   int status[2], pidfd;
   prepare_self();
+  record_attempt();
   log_open();
   clients_listen();
   int target = target_open();

@@ -36,7 +36,7 @@ struct limit {
   uint64_t soft, hard;
 };
 struct config {
-  const char *object, *cwd, *user, *directory, *cgroup, *log, *socket, *failpoint;
+  const char *object, *cwd, *user, *directory, *cgroup, *log, *socket, *failpoint, *record;
   char **argv, **env; /* NULL-terminated */
   int argc, envc;
   uint32_t flags, namespaces, group;
@@ -157,7 +157,9 @@ struct ended {
   int signal;
 };
 void supervise(pid_t pid, int out, int err, int pty);
-void record_started(pid_t pid);
+/* attempt.json, as the agent composed it; and the directories of the writable layer. */
+void record_attempt(void);
+void record_started(pid_t pid, const char *time);
 void record_exit(const struct ended *how, int oom_killed);
 int oom_kills(void);
 int run_main(void);
