@@ -176,7 +176,10 @@ export class LayerUnpacker {
   }
 
   #hide(parent: string, marker: string): void {
-    if (marker === opaqueMarker) return this.#makeOpaque(parent);
+    if (marker === opaqueMarker) {
+      this.#makeOpaque(parent);
+      return;
+    }
     // aufs' own bookkeeping
     if (marker.startsWith('.wh..wh.')) return;
     const name = marker.slice(whiteout.length);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 enum { MAX_CLIENTS = 32, OUT_SPACE = 1 << 20 };
@@ -238,6 +239,7 @@ void clients_listen(void) {
   strcpy(address.sun_path, config.socket);
   listener = (struct source){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), .ready = listener_ready};
   if (listener.fd < 0 || bind(listener.fd, (struct sockaddr *)&address, sizeof address)) fail("socket", config.socket);
-  if (listen(listener.fd, 16)) fail("socket", config.socket);
+  /* before anybody can connect */
+  if (chmod(config.socket, 0600) || listen(listener.fd, 16)) fail("socket", config.socket);
   loop_add(&listener, EPOLLIN);
 }
