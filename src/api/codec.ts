@@ -1,11 +1,11 @@
 /** Request bodies: bytes of JSON, YAML or protobuf → a decoded object, or a Status that names the field. */
-import { parseDocument } from 'yaml';
 import { isObject } from '../kube/json.js';
 import { badRequest, unsupportedMediaType } from './errors.js';
 import { type AnyObject, apiVersionOf } from './kind.js';
 import { DecodeError, decodeObject } from './schema/decode.js';
 import { decodeProtobuf, ProtobufError, readEnvelope } from './schema/protobuf.js';
-import { DepthError, findDuplicates, maxDepth } from './schema/scan.js';
+import { DepthError, findDuplicates } from './schema/scan.js';
+import { readYaml } from './yaml.js';
 
 export type FieldValidation = 'Strict' | 'Warn' | 'Ignore';
 
@@ -89,28 +89,9 @@ export function parseJson(text: string): Parsed {
   }
 }
 
-/** YAML 1.1 as kubectl reads it; aliases bounded, no tags that make anything but JSON. Throws StatusError 400. */
+/** Throws StatusError 400. */
 export function parseYaml(text: string): Parsed {
-  try {
-    const customTags = ['timestamp', 'binary', 'omap', 'pairs', 'set', 'merge'];
-    const document = parseDocument(text, {
-      version: '1.1',
-      uniqueKeys: true,
-      merge: false,
-      customTags: tags =>
-        tags.filter(
-          tag => typeof tag !== 'string' && !customTags.some(name => tag.tag === `tag:yaml.org,2002:${name}`),
-        ),
-    });
-    if (document.errors[0]) throw document.errors[0];
-    const value = document.toJS({ maxAliasCount: 100 }) as unknown;
-    // plain JSON, and the depth limit applies to it as well
-    return parseJson(JSON.stringify(value ?? null));
-  } catch (error) {
-    if (error instanceof RangeError) throw badRequest(`the body cannot be read: nested deeper than ${maxDepth} levels`);
-    if (error instanceof Error && error.name === 'StatusError') throw error;
-    throw badRequest(`the body is not valid YAML: ${(error as Error).message.split('\n')[0]}`);
-  }
+  return { value: readYaml(text), duplicates: [] };
 }
 
 function readProtobuf(expected: Expected, body: Buffer): unknown {

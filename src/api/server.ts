@@ -207,7 +207,8 @@ class Listener implements ApiServer {
   }
 
   #failed(request: IncomingMessage, error: unknown): void {
-    if (error instanceof StatusError && error.code !== 500) return;
+    // said in words of ours: known, and the client's or the node's business
+    if (error instanceof StatusError) return;
     // the client's going away is no failure of ours
     if (codeOf(error) === 'ECONNRESET') return;
     this.#options.log.error(
@@ -215,7 +216,7 @@ class Listener implements ApiServer {
         method: request.method,
         path: request.url?.split('?')[0],
         error: describe(error),
-        stack: error instanceof StatusError ? undefined : (error as Error)?.stack,
+        stack: (error as Error)?.stack,
       },
       'request failed',
     );

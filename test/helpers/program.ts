@@ -19,7 +19,14 @@ export async function bundleProgram(name: string): Promise<Program> {
     root,
     configFile: false,
     logLevel: 'error',
-    build: { ssr: join(root, 'test/programs', `${name}.ts`), outDir: folder, emptyOutDir: false, minify: false, target: 'node20', rolldownOptions: { output: { entryFileNames: `${name}.mjs` } } },
+    build: {
+      ssr: join(root, 'test/programs', `${name}.ts`),
+      outDir: folder,
+      emptyOutDir: false,
+      minify: false,
+      target: 'node20',
+      rolldownOptions: { output: { entryFileNames: `${name}.mjs` } },
+    },
   });
   return { path: join(folder, `${name}.mjs`), remove: () => rmSync(folder, { recursive: true, force: true }) };
 }

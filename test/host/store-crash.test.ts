@@ -21,9 +21,17 @@ afterAll(() => {
 });
 
 /** Runs one writer and kills it after it has told `acks` acknowledgements. Its complete lines. */
-function writeAndKill(file: string, round: number, acks: number, environment: NodeJS.ProcessEnv = {}): Promise<string[]> {
+function writeAndKill(
+  file: string,
+  round: number,
+  acks: number,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<string[]> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program.path, file, String(round)], { env: { ...process.env, ...environment }, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [program.path, file, String(round)], {
+      env: { ...process.env, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let text = '';
     let errors = '';
     let heard = 0;
@@ -91,13 +99,17 @@ test(`${rounds} kills lose nothing acknowledged`, { timeout: 110_000 }, async ()
   expect(told).toBeGreaterThan(5000);
 });
 
-test.each(['store.beforeCommit', 'store.afterFsync'])('a crash at %s leaves a sound store', { timeout: 30_000 }, async point => {
-  const file = join(folder, point);
-  await (await openSqliteStore({ file })).close();
-  const lines = await writeAndKill(file, 0, Number.POSITIVE_INFINITY, { KEELSON_FAILPOINTS: `${point}=crash` });
-  expect(lines.filter(line => line.startsWith('ack'))).toEqual([]);
-  const store = await openSqliteStore({ file });
-  // after the fsync the commit is there, although nobody was told
-  expect(store.revision > 1).toBe(point === 'store.afterFsync');
-  await store.close();
-});
+test.each(['store.beforeCommit', 'store.afterFsync'])(
+  'a crash at %s leaves a sound store',
+  { timeout: 30_000 },
+  async point => {
+    const file = join(folder, point);
+    await (await openSqliteStore({ file })).close();
+    const lines = await writeAndKill(file, 0, Number.POSITIVE_INFINITY, { KEELSON_FAILPOINTS: `${point}=crash` });
+    expect(lines.filter(line => line.startsWith('ack'))).toEqual([]);
+    const store = await openSqliteStore({ file });
+    // after the fsync the commit is there, although nobody was told
+    expect(store.revision > 1).toBe(point === 'store.afterFsync');
+    await store.close();
+  },
+);
