@@ -9,10 +9,10 @@ import { codeOf } from '../src/base/errors.js';
 import { type Attachment, type BridgeConfig, type BridgeNetwork, CniError, type CniResult } from './contract.js';
 import { Ipam } from './ipam.js';
 import { formatAddress, gatewayOf, parseRange, podAddresses, type Range } from './ipv4.js';
-import { applyMasquerade, removeMasquerade } from './masquerade.js';
+import { applyBridgeRules, podLinkGroup, removeBridgeRules } from './rules.js';
 
-/** Links to be deleted by one message are first put in this group (`keel` in ASCII). */
-const dyingGroup = 0x6b65656c;
+/** Links to be deleted by one message are first put in this group. */
+const dyingGroup = podLinkGroup + 1;
 
 /** The kernel allows 15 characters. */
 export function hostLinkName(containerID: string): string {
@@ -57,7 +57,7 @@ class Bridge implements BridgeNetwork {
     await this.#makeBridge();
     await this.#writeSysctls();
     await this.#raiseBridge();
-    await applyMasquerade(this.#config);
+    await applyBridgeRules(this.#config);
   }
 
   async add(attachment: Attachment): Promise<CniResult> {
@@ -91,7 +91,7 @@ class Bridge implements BridgeNetwork {
   async teardown(): Promise<void> {
     await this.#ipam.settled();
     await netlink(null, [{ op: 'link.delete', name: this.#config.bridge, ifMissing: 'ignore' }]);
-    await removeMasquerade();
+    await removeBridgeRules();
   }
 
   async #makeBridge(): Promise<void> {
@@ -146,6 +146,7 @@ class Bridge implements BridgeNetwork {
       bridge: this.#config.bridge,
       mtu: this.#config.mtu,
       hairpin: this.#config.hairpin,
+      group: podLinkGroup,
       addresses: [`${address}/${this.#range.length}`],
       gateways: [this.#gateway],
       ipv6: false,

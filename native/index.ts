@@ -42,7 +42,7 @@ export class KernelError extends Error {
   }
 }
 
-/** A process held by pidfd. Closed once, by `close()`, `using`, or the collector. */
+/** A process held by pidfd. Closed once, by `close()` or the collector. */
 export interface Process extends ProcessIdentity {
   /**
    * Resolves when it has ended: with its exit status if it is our child (and reaps it), with `{}` if it is somebody

@@ -84,7 +84,17 @@ export type NetlinkOp =
       readonly hairpin?: boolean;
       readonly group?: number;
     }
-  | { readonly op: 'vxlan.add'; readonly name: string; readonly id: number; readonly port: number; readonly local?: string; readonly dev?: string; readonly mtu?: number; readonly mac?: string; readonly learning?: boolean }
+  | {
+      readonly op: 'vxlan.add';
+      readonly name: string;
+      readonly id: number;
+      readonly port: number;
+      readonly local?: string;
+      readonly dev?: string;
+      readonly mtu?: number;
+      readonly mac?: string;
+      readonly learning?: boolean;
+    }
   | {
       readonly op: 'link.set';
       readonly name: string;
@@ -101,9 +111,29 @@ export type NetlinkOp =
   | { readonly op: 'link.deleteGroup'; readonly group: number }
   | { readonly op: 'address.add'; readonly dev: string; readonly address: string; readonly ifExists?: 'ignore' }
   | { readonly op: 'address.delete'; readonly dev: string; readonly address: string; readonly ifMissing?: 'ignore' }
-  | { readonly op: 'route.add' | 'route.replace' | 'route.delete'; readonly to: string; readonly via?: string; readonly dev?: string; readonly src?: string; readonly onlink?: boolean; readonly ifMissing?: 'ignore' }
-  | { readonly op: 'neighbour.replace' | 'neighbour.delete'; readonly dev: string; readonly address: string; readonly mac: string; readonly ifMissing?: 'ignore' }
-  | { readonly op: 'fdb.replace' | 'fdb.delete'; readonly dev: string; readonly mac: string; readonly to: string; readonly ifMissing?: 'ignore' }
+  | {
+      readonly op: 'route.add' | 'route.replace' | 'route.delete';
+      readonly to: string;
+      readonly via?: string;
+      readonly dev?: string;
+      readonly src?: string;
+      readonly onlink?: boolean;
+      readonly ifMissing?: 'ignore';
+    }
+  | {
+      readonly op: 'neighbour.replace' | 'neighbour.delete';
+      readonly dev: string;
+      readonly address: string;
+      readonly mac: string;
+      readonly ifMissing?: 'ignore';
+    }
+  | {
+      readonly op: 'fdb.replace' | 'fdb.delete';
+      readonly dev: string;
+      readonly mac: string;
+      readonly to: string;
+      readonly ifMissing?: 'ignore';
+    }
   | { readonly op: 'link.list' }
   | { readonly op: 'address.list' }
   | { readonly op: 'route.list' };
@@ -141,11 +171,17 @@ export interface VethSpec {
   readonly bridge?: string;
   readonly mtu?: number;
   readonly hairpin?: boolean;
+  /** Link group of the host end, by which rules and link.deleteGroup know it. */
+  readonly group?: number;
   /** With prefix: `10.244.0.5/24`. */
   readonly addresses: readonly string[];
   /** Default routes; no default route if empty. */
   readonly gateways: readonly string[];
-  /** false: net.ipv6.conf.*.disable_ipv6 = 1 on the port and inside, before it is up (anchors: half the cost at 1,000 pods). */
+  /**
+   * false: neither end makes itself an IPv6 address (address generation mode `none`, set before there is a carrier).
+   * Not by disable_ipv6: every /proc/sys/net path of another namespace stays in the kernel's directory cache, and at
+   * 1,000 pods one open there costs a millisecond.
+   */
   readonly ipv6: boolean;
 }
 export interface VethInfo {

@@ -6,10 +6,12 @@
  *   node scripts/build-native.mjs --sources X   lists the sources of addon, pause or shim (asked by binding.gyp)
  *   node scripts/build-native.mjs --program X OUT   compiles one static program with musl (asked by binding.gyp)
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -70,40 +72,70 @@ function buildRelease() {
   run(process.execPath, [gyp, 'configure', 'build', '--loglevel=warn', ...(nodedir ? [`--nodedir=${nodedir}`] : [])]);
 }
 
-/** Same sources and warnings, but glibc and dynamic: the sanitizers' run-time needs both. */
-function buildSanitized() {
+/**
+ * Same sources and warnings, but glibc and dynamic: the sanitizers' run-time needs both. Object files are kept, and
+ * compiled again when they are older than their source or any header.
+ */
+async function buildSanitized() {
   const nodedir = nodeDirectory() ?? fail('Cannot find include/node; name its parent in KEELSON_NODEDIR.');
-  const output = join(root, 'build-asan');
-  mkdirSync(output, { recursive: true });
+  const folder = join(root, 'build-asan');
+  mkdirSync(join(folder, 'obj'), { recursive: true });
   const { include_dir } = createRequire(import.meta.url)('node-addon-api');
   const defines = [
-    '-DNAPI_VERSION=9',
-    '-DNODE_ADDON_API_CPP_EXCEPTIONS',
-    '-DNODE_ADDON_API_DISABLE_DEPRECATED',
-    '-D_GNU_SOURCE',
+    'NAPI_VERSION=9',
+    'NODE_ADDON_API_CPP_EXCEPTIONS',
+    'NODE_ADDON_API_DISABLE_DEPRECATED',
+    '_GNU_SOURCE',
   ];
-  const includes = [`-I${join(nodedir, 'include/node')}`, `-I${include_dir}`];
-  const common = ['-O1', ...sanitizers, ...warnings];
-  run('g++', [
+  const flags = [
     '-std=gnu++20',
-    '-shared',
     '-fPIC',
-    ...common,
-    ...defines,
-    ...includes,
-    '-o',
-    join(output, 'keelson.node'),
-    ...sourcesOf('addon'),
-  ]);
+    '-O1',
+    ...sanitizers,
+    ...warnings,
+    ...defines.map(define => `-D${define}`),
+    `-I${join(nodedir, 'include/node')}`,
+    `-I${include_dir}`,
+  ];
+  const headers = newestOf(readdirSync(join(root, 'native/addon')).filter(file => file.endsWith('.h')));
+  const sources = sourcesOf('addon');
+  const objectOf = source => join(folder, 'obj', `${basename(source)}.o`);
+  const stale = sources.filter(source => timeOf(objectOf(source)) < Math.max(headers, timeOf(join(root, source))));
+  const queue = [...stale];
+  const compile = async () => {
+    for (let source = queue.shift(); source; source = queue.shift())
+      await runAside('g++', [...flags, '-c', source, '-o', objectOf(source)]);
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, compile));
+  const addon = join(folder, 'keelson.node');
+  if (stale.length > 0 || !existsSync(addon))
+    run('g++', ['-shared', ...sanitizers, '-o', addon, ...sources.map(objectOf)]);
   for (const name of ['pause', 'shim']) {
     const sources = sourcesOf(name);
-    if (sources.length > 0) run('gcc', ['-std=gnu11', ...common, '-o', join(output, name), ...sources]);
+    if (sources.length > 0)
+      run('gcc', ['-std=gnu11', '-O1', ...sanitizers, ...warnings, '-o', join(folder, name), ...sources]);
   }
+}
+
+/** Milliseconds; 0 for a file that is not there. */
+function timeOf(path) {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+}
+
+function newestOf(headers) {
+  return Math.max(...headers.map(header => timeOf(join(root, 'native/addon', header))));
+}
+
+/** Like `run`, without waiting for it. */
+async function runAside(command, args) {
+  const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+  const [status] = await once(child, 'exit');
+  if (status !== 0) process.exit(status ?? 1);
 }
 
 const [option, name, output] = process.argv.slice(2);
 if (option === '--sources') process.stdout.write(sourcesOf(name).join('\n'));
 else if (option === '--program') buildProgram(name, output);
-else if (option === '--asan') buildSanitized();
+else if (option === '--asan') await buildSanitized();
 else if (option === undefined) buildRelease();
 else fail(`Unknown option "${option}": expected --asan, --sources PART or --program PART OUTPUT.`);

@@ -28,6 +28,7 @@ struct VethSpec {
   std::string bridge;
   std::optional<uint32_t> mtu;
   bool hairpin;
+  std::optional<uint32_t> group;
   std::vector<std::string> addresses;
   std::vector<std::string> gateways;
   bool ipv6;
@@ -48,6 +49,7 @@ VethSpec specOf(const Napi::Object& object) {
   spec.bridge = stringOr(object, "bridge");
   spec.mtu = numberIf(object, "mtu");
   spec.hairpin = flagOf(object, "hairpin");
+  spec.group = numberIf(object, "group");
   spec.addresses = stringsOf(object, "addresses");
   spec.gateways = stringsOf(object, "gateways");
   spec.ipv6 = flagOf(object, "ipv6");
@@ -65,7 +67,7 @@ void createPair(NetlinkSocket& node, const VethSpec& spec, int netns, Mac hostMa
   Batch batch;
   std::optional<uint32_t> master;
   if (!spec.bridge.empty()) master = node.linkIndex(spec.bridge, spec.object);
-  addVeth(batch, spec.object, spec.hostName, spec.name, netns, master, spec.mtu, hostMac, mac, std::nullopt, true);
+  addVeth(batch, spec.object, spec.hostName, spec.name, netns, master, spec.mtu, hostMac, mac, spec.group, true);
   try {
     node.exchange(batch);
   } catch (KernelFailure& failure) {

@@ -200,6 +200,23 @@ inPrivateNetwork(import.meta.url, () => {
     );
   });
 
+  test('no IPv6 crosses the bridge', async () => {
+    await withPods(['six', 'seven'], async (six, seven) => {
+      await network.add(attachmentOf('six', six!));
+      await network.add(attachmentOf('seven', seven!));
+      // Even where a pod gives itself addresses: IPv4 gets through, IPv6 does not.
+      inPod(six!, 'ip', 'addr', 'add', 'fd00::6/64', 'dev', 'eth0', 'nodad');
+      inPod(seven!, 'ip', 'addr', 'add', 'fd00::7/64', 'dev', 'eth0', 'nodad');
+      const dropped = () =>
+        execFileSync('nft', ['list', 'chain', 'bridge', 'keelson', 'forward'], { encoding: 'utf8' });
+      expect(dropped()).toMatch(/iifgroup 27493 ether type ip6 drop/);
+      const program = `require('net').connect(9, 'fd00::7').on('error', e => { process.stdout.write(e.code); process.exit(); })`;
+      expect(inPod(six!, process.execPath, '-e', program)).toMatch(/EHOSTUNREACH|ETIMEDOUT/);
+      for (const containerID of ['six', 'seven'])
+        await network.del({ containerID, ifName: 'eth0', object: 'pod test' });
+    });
+  });
+
   test('teardown takes bridge and rules, and nothing of others', async () => {
     execFileSync('nft', ['add', 'table', 'ip', 'foreign']);
     execFileSync('nft', ['add', 'chain', 'ip', 'keelson', 'services']);

@@ -1,0 +1,79 @@
+/**
+ * The bridge network's two nft rules. Pods reach the world outside the cluster under their node's address. And no IPv6
+ * crosses the bridge: pods have none, so one pod must not give it to another by a router advertisement (CVE-2020-10749).
+ * Only our own chains are ever flushed or deleted; other parts of the node may have theirs in the same tables.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { promisify } from 'node:util';
+import { CniError } from './contract.js';
+
+interface Chain {
+  /** `<family> <name>` */
+  readonly table: string;
+  readonly name: string;
+}
+const masquerade: Chain = { table: 'ip keelson', name: 'postrouting' };
+const noIpv6: Chain = { table: 'bridge keelson', name: 'forward' };
+
+/** Link group of the host ends of our pods' links (`ke` in ASCII): how rules know them on any kernel. */
+export const podLinkGroup = 0x6b65;
+
+export interface RulesSpec {
+  readonly bridge: string;
+  readonly subnet: string;
+  readonly clusterCidr: string;
+}
+
+/** Pure. May be applied any number of times; nft does all of it or nothing. */
+export function bridgeRules({ bridge, subnet, clusterCidr }: RulesSpec): string {
+  const local = `{ ${clusterCidr}, 224.0.0.0/4 }`;
+  return [
+    emptyChain(masquerade, 'type nat hook postrouting priority srcnat; policy accept;'),
+    rule(masquerade, `ip saddr ${subnet} ip daddr != ${local} oifname != "${bridge}" masquerade fully-random`),
+    emptyChain(noIpv6, 'type filter hook forward priority filter; policy accept;'),
+    rule(noIpv6, `iifgroup ${podLinkGroup} ether type ip6 drop`),
+  ].join('');
+}
+
+const emptyChain = ({ table, name }: Chain, kind: string) =>
+  `add table ${table}\nadd chain ${table} ${name} { ${kind} }\nflush chain ${table} ${name}\n`;
+const rule = ({ table, name }: Chain, text: string) => `add rule ${table} ${name} ${text}\n`;
+
+export function applyBridgeRules(spec: RulesSpec): Promise<void> {
+  return nft(bridgeRules(spec));
+}
+
+/** Deletes our chains, and the tables in which nothing else is. Success if they are not there. */
+export async function removeBridgeRules(): Promise<void> {
+  for (const chain of [masquerade, noIpv6]) {
+    const { table, name } = chain;
+    await nft(
+      `add table ${table}\nadd chain ${table} ${name}\nflush chain ${table} ${name}\ndelete chain ${table} ${name}\n`,
+    );
+    if (await isEmpty(table)) await nft(`delete table ${table}\n`);
+  }
+}
+
+async function isEmpty(table: string): Promise<boolean> {
+  const { stdout } = await promisify(execFile)('nft', ['-j', 'list', 'table', ...table.split(' ')]);
+  const { nftables } = JSON.parse(stdout) as { nftables: Record<string, unknown>[] };
+  return nftables.every(entry => 'metainfo' in entry || 'table' in entry);
+}
+
+/** One transaction of the nft program. */
+function nft(rules: string): Promise<void> {
+  const child = spawn('nft', ['-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
+  let complaint = '';
+  child.stderr.on('data', chunk => {
+    complaint += chunk;
+  });
+  child.stdin.on('error', () => undefined); // nft ended before it read all; its exit status says why
+  child.stdin.end(rules);
+  return new Promise((resolve, reject) => {
+    child.on('error', cause => reject(new CniError(100, 'Cannot run nft', 'install the package nftables', { cause })));
+    child.on('close', code => {
+      if (code === 0) resolve();
+      else reject(new CniError(100, 'nft refused the rules of the bridge network', complaint.trim()));
+    });
+  });
+}
