@@ -3,7 +3,7 @@ import { StatusError } from '../kube/status.js';
 import { ApiClient } from './client.js';
 import type { Engine } from './engine.js';
 
-export const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
+const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 
 export async function bootstrap(engine: Engine): Promise<void> {
   const client = new ApiClient(engine);

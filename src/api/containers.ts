@@ -21,7 +21,7 @@ export function chooseContainer(pod: Pod, asked: string | null): string {
   throw badRequest(`a container name must be specified for pod ${name}, choose one of: [${main.join(' ')}]${initText}`);
 }
 
-export function statusOfContainer({ status }: Pod, container: string): ContainerStatus | undefined {
+function statusOfContainer({ status }: Pod, container: string): ContainerStatus | undefined {
   return [
     ...(status?.containerStatuses ?? []),
     ...(status?.initContainerStatuses ?? []),

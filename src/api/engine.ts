@@ -2,7 +2,7 @@
 import { clone, deepFreeze } from '../kube/json.js';
 import { type Store, StoreUnavailableError } from '../store/contract.js';
 import { unavailable } from './errors.js';
-import { type AnyObject, apiVersionOf, type Kind, storeKey } from './kind.js';
+import { type AnyObject, apiVersionOf, type Kind } from './kind.js';
 import { encode, type View, ViewEntry } from './view.js';
 
 export interface Engine {
@@ -61,5 +61,3 @@ export function ordered(kind: Kind, object: AnyObject): AnyObject {
   const { apiVersion: _, kind: __, metadata, ...rest } = object;
   return { apiVersion: apiVersionOf(kind), kind: kind.kind, metadata, ...rest } as AnyObject;
 }
-
-export { storeKey };

@@ -8,12 +8,12 @@ import { type WebSocket, WebSocketServer } from 'ws';
 import type { Pod } from '../kube/pod.js';
 import type { Status } from '../kube/status.js';
 import { channel } from '../link/frames.js';
+import { read } from './answer.js';
 import { chooseContainer, execProblem } from './containers.js';
 import { badRequest, forbidden, internal, unavailable } from './errors.js';
 import type { Kind } from './kind.js';
 import { flag } from './log.js';
 import { type ApiContext, kindOf, type ResourceRoute } from './request.js';
-import { read } from './resource.js';
 import type { NodeStream, StreamRequest } from './streams.js';
 
 const protocols = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as const;
@@ -76,7 +76,7 @@ function originHost(origin: string): string | undefined {
 type ExecRequest = Extract<StreamRequest, { kind: 'exec' | 'attach' }>;
 
 /** Throws StatusError 400. */
-export function streamRequest(pod: Pod, kind: 'exec' | 'attach', query: URLSearchParams): ExecRequest {
+function streamRequest(pod: Pod, kind: 'exec' | 'attach', query: URLSearchParams): ExecRequest {
   const tty = flag(query, 'tty');
   const base = {
     namespace: pod.metadata.namespace ?? '',

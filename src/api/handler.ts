@@ -57,7 +57,10 @@ export class Handler {
   }
 
   #health(call: ApiRequest, check: string): void {
-    if (check === 'readyz' && !this.#context.isReady()) return sendText(call.response, 503, 'not ready');
+    if (check === 'readyz' && !this.#context.isReady()) {
+      sendText(call.response, 503, 'not ready');
+      return;
+    }
     sendText(call.response, 200, 'ok');
   }
 
@@ -86,7 +89,10 @@ export class Handler {
       return;
     }
     if (version !== 'v3') throw pathNotFound();
-    if (rest.length === 0) return sendJson(response, 200, openApiIndex(this.#context.openApi));
+    if (rest.length === 0) {
+      sendJson(response, 200, openApiIndex(this.#context.openApi));
+      return;
+    }
     const document = this.#context.openApi.get(rest.join('/'));
     if (!document) throw pathNotFound();
     const forever = {

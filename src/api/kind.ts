@@ -16,7 +16,7 @@ export interface Column {
   readonly cell: (object: AnyObject, now: number) => string | number;
 }
 
-export interface Subresource {
+interface Subresource {
   readonly name: string;
   /** `group/version Kind` of what it takes and gives, when it is not the kind itself. */
   readonly responseKind?: { readonly group: string; readonly version: string; readonly kind: string };

@@ -6,8 +6,7 @@ import { parseTime, timestamp } from '../kube/time.js';
 import { chooseContainer, logProblem } from './containers.js';
 import { badRequest, unavailable } from './errors.js';
 import type { AnyObject } from './kind.js';
-import type { ApiContext, ApiRequest } from './request.js';
-import { numberParameter } from './resource.js';
+import { type ApiContext, type ApiRequest, numberParameter } from './request.js';
 import { sendError, sendText } from './respond.js';
 import type { NodeStream, StreamRequest } from './streams.js';
 
@@ -27,7 +26,7 @@ export async function serveLog({ streams, engine }: ApiContext, call: ApiRequest
 }
 
 /** Throws StatusError 400. */
-export function logRequest(pod: Pod, query: URLSearchParams, now: number): LogRequest {
+function logRequest(pod: Pod, query: URLSearchParams, now: number): LogRequest {
   const tailLines = positive(query, 'tailLines', 0);
   const limitBytes = positive(query, 'limitBytes', 1);
   const sinceTime = sinceOf(query, now);

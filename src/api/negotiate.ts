@@ -22,7 +22,7 @@ function parseRange(text: string): MediaRange {
   return { type: type.toLowerCase(), parameters };
 }
 
-export type Form = 'object' | 'table' | 'partial';
+type Form = 'object' | 'table' | 'partial';
 
 export interface Wanted {
   readonly form: Form;

@@ -21,7 +21,7 @@ export interface ApiContext {
   readonly isReady: () => boolean;
 }
 
-export interface VersionInfo {
+interface VersionInfo {
   readonly gitVersion: string;
   readonly major: string;
   readonly minor: string;
@@ -48,7 +48,7 @@ const methods: Record<string, string> = {
   DELETE: 'delete',
 };
 
-export const isWatch = (query: URLSearchParams): boolean => ['true', '1'].includes(query.get('watch') ?? '');
+const isWatch = (query: URLSearchParams): boolean => ['true', '1'].includes(query.get('watch') ?? '');
 
 /** The verb that is authorised. exec, attach and portforward are `create`, however they arrive (kubernetes#133515). */
 export function verbOf(method: string, route: Route, query: URLSearchParams): string {
@@ -94,4 +94,13 @@ export function warn(response: ServerResponse, text: string): void {
     .replace(/["\\]/g, '\\$&')
     .slice(0, 1000);
   response.appendHeader('Warning', `299 - "${clean}"`);
+}
+
+/** Throws StatusError 400. */
+export function numberParameter(query: URLSearchParams, name: string): number | undefined {
+  const text = query.get(name);
+  if (text === null || text === '') return undefined;
+  if (!/^-?\d{1,15}$/.test(text))
+    throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be an integer`);
+  return Number(text);
 }

@@ -1,16 +1,17 @@
 /** HTTP verbs on resources: reads the request, calls the verb, writes the answer in the form that was asked for. */
 import { at } from '../kube/json.js';
+import { includeOf, read, sendEntry, wantedOf } from './answer.js';
 import { readDeleteOptions, readObject } from './codec.js';
-import { badRequest, methodNotAllowed, notAcceptable, notFound } from './errors.js';
+import { badRequest, methodNotAllowed } from './errors.js';
 import { apiVersionOf, type Kind, supports } from './kind.js';
-import { type Wanted, wantedForm } from './negotiate.js';
-import { type IncludeObject, listJson, partial, tableOf } from './present.js';
+import { listJson, partial, tableOf } from './present.js';
 import {
   type ApiContext,
   type ApiRequest,
   fieldValidationOf,
   isDryRun,
   kindOf,
+  numberParameter,
   type ResourceRoute,
   warn,
 } from './request.js';
@@ -21,14 +22,15 @@ import { deleteObject } from './verbs/delete.js';
 import { listPage, type Page } from './verbs/list.js';
 import { patchObject } from './verbs/patch.js';
 import { updateObject } from './verbs/update.js';
-import type { ViewEntry } from './view.js';
 import { serveWatch } from './watch-response.js';
 
 /** Throws StatusError. */
 export async function handleResource(context: ApiContext, call: ApiRequest, route: ResourceRoute): Promise<void> {
   const kind = kindOf(context, route);
-  if (route.subresource !== undefined) return handleSubresource(context, call, route, kind);
-  if (!supports(kind, call.verb)) throw methodNotAllowed();
+  if (route.subresource !== undefined && !(route.subresource === 'status' && kind.hasStatus))
+    return handleSubresource(context, call, route, kind);
+  if (!supports(kind, call.verb) || (route.name === undefined && route.subresource)) throw methodNotAllowed();
+  if (route.subresource === 'status' && !['get', 'update', 'patch'].includes(call.verb)) throw methodNotAllowed();
   switch (call.verb) {
     case 'get':
       return sendEntry(context, call, kind, 200, read(context, kind, route));
@@ -51,37 +53,6 @@ export async function handleResource(context: ApiContext, call: ApiRequest, rout
   }
 }
 
-export function read({ engine }: ApiContext, kind: Kind, { namespace, name }: ResourceRoute): ViewEntry {
-  const entry = engine.view.entry(kind.kind, namespace, name ?? '');
-  if (!entry) throw notFound(kind, name ?? '');
-  return entry;
-}
-
-/** Throws StatusError 406. */
-export function wantedOf(call: ApiRequest): Wanted {
-  const accept = call.request.headers.accept;
-  const wanted = wantedForm(accept);
-  // JSON also for clients that would rather have protobuf: they all read it
-  if (!wanted && !accept?.includes('protobuf')) throw notAcceptable(['application/json']);
-  return wanted ?? { form: 'object', version: 'v1' };
-}
-
-/** Throws StatusError 400. */
-export function includeOf(query: URLSearchParams): IncludeObject {
-  const text = query.get('includeObject') || 'Metadata';
-  if (text !== 'None' && text !== 'Metadata' && text !== 'Object')
-    throw badRequest(`invalid includeObject ${JSON.stringify(text)}: supported values: "None", "Metadata", "Object"`);
-  return text;
-}
-
-export function sendEntry({ engine }: ApiContext, call: ApiRequest, kind: Kind, code: number, entry: ViewEntry): void {
-  const wanted = wantedOf(call);
-  if (wanted.form === 'object') return sendJson(call.response, code, entry.json);
-  if (wanted.form === 'partial') return sendJson(call.response, code, partial(entry.object, wanted));
-  const meta = { resourceVersion: entry.object.metadata.resourceVersion ?? '' };
-  sendJson(call.response, code, tableOf(kind, [entry], meta, wanted, includeOf(call.query), engine.now()));
-}
-
 function list(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): void {
   sendPage(context, call, kind, listPage(context.engine.view, kind, route.namespace, call.query));
 }
@@ -93,10 +64,14 @@ function sendPage({ engine }: ApiContext, call: ApiRequest, kind: Kind, page: Pa
     ...(page.continue && { continue: page.continue }),
     ...(page.remaining !== undefined && { remainingItemCount: page.remaining }),
   };
-  if (wanted.form === 'object')
-    return sendJson(call.response, 200, listJson(apiVersionOf(kind), `${kind.kind}List`, page.entries, meta));
-  if (wanted.form === 'table')
-    return sendJson(call.response, 200, tableOf(kind, page.entries, meta, wanted, includeOf(call.query), engine.now()));
+  if (wanted.form === 'object') {
+    sendJson(call.response, 200, listJson(apiVersionOf(kind), `${kind.kind}List`, page.entries, meta));
+    return;
+  }
+  if (wanted.form === 'table') {
+    sendJson(call.response, 200, tableOf(kind, page.entries, meta, wanted, includeOf(call.query), engine.now()));
+    return;
+  }
   const items = page.entries.map(entry => partial(entry.object, wanted));
   sendJson(call.response, 200, {
     kind: 'PartialObjectMetadataList',
@@ -160,8 +135,6 @@ async function patch(context: ApiContext, call: ApiRequest, kind: Kind, route: R
   sendEntry(context, call, kind, 200, entry);
 }
 
-export const statusVerbs = { update, patch };
-
 interface DeletionRequest {
   readonly gracePeriodSeconds: number | undefined;
   readonly uid: string | undefined;
@@ -186,15 +159,6 @@ async function deletionOf(call: ApiRequest): Promise<DeletionRequest> {
     resourceVersion: at(options, 'preconditions', 'resourceVersion') as string | undefined,
     dryRun: isDryRun([...((options.dryRun as string[] | undefined) ?? []), ...call.query.getAll('dryRun')]),
   };
-}
-
-/** Throws StatusError 400. */
-export function numberParameter(query: URLSearchParams, name: string): number | undefined {
-  const text = query.get(name);
-  if (text === null || text === '') return undefined;
-  if (!/^-?\d{1,15}$/.test(text))
-    throw badRequest(`${name}: Invalid value: ${JSON.stringify(text)}: must be an integer`);
-  return Number(text);
 }
 
 async function remove(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {

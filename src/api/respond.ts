@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type Status, StatusError } from '../kube/status.js';
 import { badRequest, internal, tooLarge } from './errors.js';
 
-export const bodyLimit = 3 * 1024 * 1024;
+const bodyLimit = 3 * 1024 * 1024;
 
 export function sendJson(
   response: ServerResponse,
@@ -23,7 +23,7 @@ export function sendText(response: ServerResponse, code: number, text: string): 
 }
 
 /** What a client is told of any error; of our own mistakes only that there was one. */
-export function statusOf(error: unknown): Status {
+function statusOf(error: unknown): Status {
   return error instanceof StatusError
     ? error.status
     : internal('the server has hit an error that it did not expect').status;

@@ -60,7 +60,7 @@ export interface ApiServer {
 }
 
 /** The Kubernetes version whose API is served. */
-export const kubernetesVersion = { major: '1', minor: '35', gitVersion: 'v1.35.2' } as const;
+const kubernetesVersion = { major: '1', minor: '35', gitVersion: 'v1.35.2' } as const;
 
 export function createApiServer(options: ApiServerOptions): ApiServer {
   return new Listener(options);

@@ -1,13 +1,13 @@
-/** Subresources: status, binding, eviction, finalize, log; exec and attach only to say that they need an upgrade. */
+/** Subresources beside status: binding, eviction, finalize, log; exec and attach only to say that they need an upgrade. */
 import { at, clone } from '../kube/json.js';
 import { timestamp } from '../kube/time.js';
+import { read, sendEntry } from './answer.js';
 import { readObject } from './codec.js';
 import type { Engine } from './engine.js';
 import { badRequest, conflict, methodNotAllowed, pathNotFound } from './errors.js';
 import type { AnyObject, Kind } from './kind.js';
 import { serveLog } from './log.js';
 import { type ApiContext, type ApiRequest, fieldValidationOf, isDryRun, type ResourceRoute } from './request.js';
-import { read, sendEntry, statusVerbs } from './resource.js';
 import { readBody, sendJson } from './respond.js';
 import { deleteObject } from './verbs/delete.js';
 import { updateObject } from './verbs/update.js';
@@ -24,8 +24,6 @@ export async function handleSubresource(
   if (!subresource || route.name === undefined) throw pathNotFound();
   if (!subresource.verbs.includes(call.verb)) throw methodNotAllowed();
   switch (subresource.name) {
-    case 'status':
-      return status(context, call, route, kind);
     case 'binding':
       return binding(context, call, route, kind);
     case 'eviction':
@@ -40,13 +38,6 @@ export async function handleSubresource(
     default:
       throw pathNotFound();
   }
-}
-
-function status(context: ApiContext, call: ApiRequest, route: ResourceRoute, kind: Kind): Promise<void> | void {
-  if (call.verb === 'get') return sendEntry(context, call, kind, 200, read(context, kind, route));
-  return call.verb === 'patch'
-    ? statusVerbs.patch(context, call, kind, route)
-    : statusVerbs.update(context, call, kind, route);
 }
 
 const success = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };

@@ -44,7 +44,7 @@ export function validateMetadata(kind: Kind, { metadata }: AnyObject): FieldErro
   ];
 }
 
-export function validateLabels(path: string, labels: Readonly<Record<string, string>>): FieldError[] {
+function validateLabels(path: string, labels: Readonly<Record<string, string>>): FieldError[] {
   return Object.entries(labels).flatMap(([key, value]) => [
     ...qualifiedNameProblems(key).map(why => invalid(path, key, why)),
     ...labelValueProblems(value).map(why => invalid(path, value, why)),

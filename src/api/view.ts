@@ -5,7 +5,7 @@
  */
 import { clone, deepFreeze } from '../kube/json.js';
 import type { Change, Store } from '../store/contract.js';
-import { type AnyObject, type Kind, storeKey, storePrefix } from './kind.js';
+import { type AnyObject, type Kind, storePrefix } from './kind.js';
 import { SortedMap } from './sorted.js';
 
 /** One state of one object. */
@@ -242,5 +242,3 @@ export function encode(object: AnyObject): Buffer {
   const { resourceVersion: _, ...metadata } = object.metadata;
   return Buffer.from(JSON.stringify({ ...object, metadata }));
 }
-
-export { storeKey };

@@ -1,7 +1,8 @@
 /** A watch on HTTP: chunked lines, closed after a while, and cut off when its reader does not read. */
+
+import { includeOf, wantedOf } from './answer.js';
 import type { Kind } from './kind.js';
-import type { ApiContext, ApiRequest, ResourceRoute } from './request.js';
-import { includeOf, numberParameter, wantedOf } from './resource.js';
+import { type ApiContext, type ApiRequest, numberParameter, type ResourceRoute } from './request.js';
 import { startWatch } from './verbs/watch.js';
 
 /** A reader that is so far behind is cut off; it comes back and resumes from its last revision. */

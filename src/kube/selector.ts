@@ -189,30 +189,3 @@ function unescapeValue(value: string, term: string): string {
   }
   return out;
 }
-
-export interface LabelSelector {
-  matchLabels?: Record<string, string>;
-  matchExpressions?: { key: string; operator: string; values?: string[] }[];
-}
-
-const operators: Record<string, LabelRequirement['operator']> = {
-  In: 'in',
-  NotIn: 'notin',
-  Exists: 'exists',
-  DoesNotExist: 'absent',
-};
-
-/** The selector object of specs as requirements. A null selector matches nothing, an empty one everything. */
-export function requirementsOf(selector: LabelSelector): LabelRequirement[] {
-  const labels = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => ({
-    key,
-    operator: 'in' as const,
-    values: [value],
-  }));
-  const expressions = (selector.matchExpressions ?? []).map(({ key, operator, values = [] }) => {
-    const known = operators[operator];
-    if (!known) throw new SelectorError(`"${operator}" is not a valid label selector operator`);
-    return { key, operator: known, values };
-  });
-  return [...labels, ...expressions];
-}

@@ -196,18 +196,18 @@ describe('lists', () => {
     for (const name of ['a', 'b', 'c', 'd']) await call('POST', maps, map(`page-${name}`));
     const list = `${maps}?limit=2&labelSelector=`;
     const first = await call('GET', list);
-    const meta = first.json['metadata'] as { continue: string; resourceVersion: string; remainingItemCount: number };
+    const meta = first.json.metadata as { continue: string; resourceVersion: string; remainingItemCount: number };
     expect(meta.remainingItemCount).toBe(2);
     await call('DELETE', `${maps}/page-d`);
     await call('POST', maps, map('page-c2'));
     await call('PUT', `${maps}/page-c`, map('page-c', {}, { changed: 'yes' }));
     const second = await call('GET', `${list}&continue=${meta.continue}`);
-    const items = second.json['items'] as { metadata: { name: string }; data?: object }[];
+    const items = second.json.items as { metadata: { name: string }; data?: object }[];
     expect(items.map(item => item.metadata.name)).toEqual(['page-c', 'page-d']);
     expect(items[0]!.data).toEqual({});
-    expect((second.json['metadata'] as { resourceVersion: string }).resourceVersion).toBe(meta.resourceVersion);
+    expect((second.json.metadata as { resourceVersion: string }).resourceVersion).toBe(meta.resourceVersion);
     await call('DELETE', maps);
-    expect(((await call('GET', maps)).json['items'] as unknown[]).length).toBe(0);
+    expect(((await call('GET', maps)).json.items as unknown[]).length).toBe(0);
   });
 });
 

@@ -120,7 +120,7 @@ describe('kubectl 1.35 without any node', () => {
     await k.ok('create', 'configmap', 'editable', '--from-literal=a=1');
     k.file('editor.sh', '#!/bin/sh\nsed -i "s/a: \\"1\\"/a: \\"2\\"/" "$1"\n');
     chmodSync(`${k.home}/editor.sh`, 0o700);
-    k.env['KUBE_EDITOR'] = `${k.home}/editor.sh`;
+    k.env.KUBE_EDITOR = `${k.home}/editor.sh`;
     expect(await k.ok('edit', 'configmap', 'editable')).toBe('configmap/editable edited\n');
     const yaml = k.file(
       'cm.yaml',

@@ -72,12 +72,15 @@ function pointer(text: string): string[] {
 function applyOne(holder: object, { op, path, from, value }: Operation, budget: { bytes: number }): void {
   switch (op) {
     case 'add':
-      return add(holder, path, clone(value));
+      add(holder, path, clone(value));
+      return;
     case 'remove':
-      return remove(holder, path);
+      remove(holder, path);
+      return;
     case 'replace':
       read(holder, path, 'replace');
-      return replace(holder, path, clone(value));
+      replace(holder, path, clone(value));
+      return;
     case 'test':
       if (!deepEqual(readOrNull(holder, path), value)) throw new PatchApplyError(`testing value ${shown(path)} failed`);
       return;
@@ -88,14 +91,16 @@ function applyOne(holder: object, { op, path, from, value }: Operation, budget: 
         throw new PatchApplyError(
           `Unable to complete the copy, the accumulated size increase of copies exceeds the limit ${maxCopiedBytes}`,
         );
-      return add(holder, path, copied);
+      add(holder, path, copied);
+      return;
     }
     case 'move': {
       const moved = read(holder, from!, 'move');
       if (path.length > from!.length && from!.every((part, i) => part === path[i]))
         throw new PatchApplyError('cannot move a value into itself');
       remove(holder, from!);
-      return add(holder, path, moved);
+      add(holder, path, moved);
+      return;
     }
   }
 }
@@ -143,7 +148,10 @@ function readOrNull(holder: object, path: readonly string[]): unknown {
 function add(holder: object, path: readonly string[], value: unknown): void {
   const parent = parentOf(holder, path, 'add');
   const key = path.at(-1)!;
-  if (!Array.isArray(parent)) return setOwn(parent, key, value);
+  if (!Array.isArray(parent)) {
+    setOwn(parent, key, value);
+    return;
+  }
   parent.splice(key === '-' ? parent.length : index(key, parent.length, path), 0, value);
 }
 

@@ -8,7 +8,7 @@ export function defaultPod(pod: Pod): void {
 }
 
 /** The part that pod templates share. */
-export function defaultPodSpec(spec: PodSpec): void {
+function defaultPodSpec(spec: PodSpec): void {
   spec.containers ??= [];
   spec.restartPolicy ??= 'Always';
   spec.dnsPolicy ??= 'ClusterFirst';

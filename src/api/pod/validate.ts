@@ -11,7 +11,7 @@ export function validatePod(pod: Pod): FieldError[] {
 }
 
 /** Also for pod templates; @param path `spec` or `spec.template.spec`. */
-export function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
+function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
   const volumes = new Set((spec.volumes ?? []).map(volume => volume.name));
   return [
     ...validateVolumes(spec.volumes ?? [], `${path}.volumes`),
@@ -70,8 +70,7 @@ export const notNegative = (path: string, value: number | undefined): FieldError
 export const problem = (path: string, value: unknown, why: string | undefined): FieldError[] =>
   why ? [invalid(path, value, why)] : [];
 
-export const isAddress = (text: string): boolean =>
-  /^[0-9a-fA-F:.]{2,45}$/.test(text) && (isV4(text) || text.includes(':'));
+const isAddress = (text: string): boolean => /^[0-9a-fA-F:.]{2,45}$/.test(text) && (isV4(text) || text.includes(':'));
 const isV4 = (text: string): boolean =>
   /^(\d{1,3}\.){3}\d{1,3}$/.test(text) &&
   text.split('.').every(part => Number(part) < 256 && String(Number(part)) === part);

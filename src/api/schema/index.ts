@@ -9,7 +9,7 @@ import { podStatusTypes } from './pod-status.js';
 import { type ObjectType, parseTypes } from './types.js';
 import { volumeTypes } from './volume.js';
 
-export const types = parseTypes(
+const types = parseTypes(
   metaTypes,
   commonTypes,
   volumeTypes,

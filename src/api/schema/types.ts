@@ -13,7 +13,7 @@
  * belong to the parent in JSON); default=X; merge[=key], retainKeys, replace (strategic merge); keys=a+b, set, atomic
  * (server-side apply; lists are atomic unless told).
  */
-export type Scalar =
+type Scalar =
   | 'string'
   | 'bytes'
   | 'int32'

@@ -10,7 +10,7 @@ import { applyStrategicPatch } from '../patch/strategic.js';
 import type { ViewEntry } from '../view.js';
 import { type UpdateOptions, updateObject } from './update.js';
 
-export const patchTypes = [
+const patchTypes = [
   'application/json-patch+json',
   'application/merge-patch+json',
   'application/strategic-merge-patch+json',

@@ -95,7 +95,10 @@ function invalidInitialEvents(field: string, message: string) {
 type Write = (type: EventType, entry: ViewEntry) => void;
 
 function relayChange(change: EntryChange, selection: Selection, write: Write): void {
-  if (selection.isEverything) return write(change.type, change.entry);
+  if (selection.isEverything) {
+    write(change.type, change.entry);
+    return;
+  }
   const before = change.type !== 'ADDED' && change.before !== undefined && selection.matches(change.before.object);
   const after = change.type !== 'DELETED' && selection.matches(change.object);
   if (before && after) write('MODIFIED', change.entry);
