@@ -38,14 +38,20 @@ export async function handleExec(
   head: Buffer,
 ): Promise<void> {
   const kind = kindOf(context, route);
-  checkUpgrade(request, kind, route);
   const pod = read(context, kind, route).object as unknown as Pod;
   const wanted = streamRequest(pod, route.subresource as 'exec' | 'attach', query);
   const problem = execProblem(pod, wanted.container, wanted.kind === 'exec' ? 'exec into' : 'attach to');
   if (problem) throw problem;
-  const stream = await context.streams.open(pod.spec.nodeName!, wanted);
-  if (!stream) throw unavailable(`node ${JSON.stringify(pod.spec.nodeName)} is not connected`);
+  const node = pod.spec.nodeName!;
+  const offline = unavailable(`node ${JSON.stringify(node)} is not connected`);
+  if (context.streams.isConnected?.(node) === false) throw offline;
+  // last: kubectl tries SPDY after any refusal, and shows only what that was answered
+  checkUpgrade(request, kind, route);
+  const stream = await context.streams.open(node, wanted);
+  if (!stream) throw offline;
   if (socket.destroyed) return stream.close();
+  // also when the handshake fails
+  socket.once('close', () => stream.close());
   const pipe = new Pipe(stream);
   sockets.handleUpgrade(request, socket, head, webSocket => pipe.connect(webSocket));
 }

@@ -23,6 +23,8 @@ export interface NodeStream {
 }
 
 export interface NodeStreams {
+  /** Asked before a handshake; without it, only `open` tells. */
+  isConnected?(node: string): boolean;
   /** Undefined: the node has no link now. */
   open(node: string, request: StreamRequest): NodeStream | undefined | Promise<NodeStream | undefined>;
 }

@@ -5,7 +5,7 @@
  */
 import { chmodSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import BetterSqlite3 from 'better-sqlite3';
 import { UserError } from '../base/errors.js';
@@ -66,7 +66,7 @@ class Writer {
       } catch (error) {
         parentPort.postMessage({ t: 'failed', code: error.code ?? 'ERROR', message: error.message });
       }`;
-    const workerData = { file, lockFile: join(dirname(file), 'lock'), requireFrom: require.resolve('better-sqlite3') };
+    const workerData = { file, lockFile: `${file}.lock`, requireFrom: require.resolve('better-sqlite3') };
     this.#worker = new Worker(source, { eval: true, workerData, name: 'store' });
     this.#worker.on('message', (message: FromWriter) => this.#settle(message));
     this.#worker.on('error', error => this.#die(error));

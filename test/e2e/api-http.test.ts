@@ -5,8 +5,9 @@ import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { NodeStream, NodeStreamEvents, StreamRequest } from '../../src/api/streams.js';
-import type { Status } from '../../src/kube/status.js';
+import { failure, type Status } from '../../src/kube/status.js';
 import { startApiServer, type TestServer } from '../helpers/api-server.js';
+import { kubectl } from '../helpers/kubectl.js';
 
 let server: TestServer;
 /** The node's side of the stream that was opened last. */
@@ -446,6 +447,37 @@ describe('streams', () => {
     expect(await closed).toBe(1000);
     expect(messages[0]).toBe('1:output');
     expect(messages[1]).toMatch(/^3:.*NonZeroExitCode/);
+  });
+
+  test('the real kubectl: logs, exec with input and an exit status', async () => {
+    const k = kubectl(server.kubeconfig);
+    try {
+      node = undefined;
+      const logs = k.run(['logs', 'streamed', '-c', 'a', '-f']);
+      await expect.poll(() => node?.events, { timeout: 10_000 }).toBeDefined();
+      await node!.events.onData(1, Buffer.from('from the node\n'));
+      node!.events.onClose(undefined, false);
+      expect(await logs).toMatchObject({ code: 0, stdout: 'from the node\n' });
+      node = undefined;
+      const exec = k.run(['exec', '-i', 'streamed', '-c', 'a', '--', 'cat'], { input: 'typed' });
+      await expect
+        .poll(() => node?.got, { timeout: 10_000 })
+        .toEqual([
+          [0, 'typed'],
+          [0, '<end>'],
+        ]);
+      await node!.events.onData(1, Buffer.from('typed'));
+      await node!.events.onData(2, Buffer.from('complaint'));
+      const causes = [{ reason: 'ExitCode', message: '3' }];
+      node!.events.onClose(
+        failure(500, 'NonZeroExitCode', 'command terminated with exit code 3', { causes }).status,
+        false,
+      );
+      expect(await exec).toMatchObject({ code: 3, stdout: 'typed', stderr: expect.stringContaining('complaint') });
+      expect((await k.run(['exec', 'streamed', '-c', 'b', '--', 'ls'])).stderr).toContain('container not found ("b")');
+    } finally {
+      k.close();
+    }
   });
 
   test('exec is refused before the handshake, with a Status', async () => {
