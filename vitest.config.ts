@@ -14,6 +14,11 @@ const project = (name: string, timeoutMs: number, serial: boolean) => ({
 
 export default defineConfig({
   test: {
-    projects: [project('unit', 20_000, false), project('host', 120_000, true), project('e2e', 120_000, true), project('dashboard', 60_000, true)],
+    projects: [
+      project('unit', 20_000, false),
+      project('host', 120_000, true),
+      project('e2e', 120_000, true),
+      project('dashboard', 60_000, true),
+    ],
   },
 });

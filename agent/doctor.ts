@@ -30,7 +30,12 @@ function kernel(): Finding {
   const ok = major > floor[0] || (major === floor[0] && minor >= floor[1]);
   return ok
     ? { what: 'kernel', level: 'ok', found: release() }
-    : { what: 'kernel', level: 'missing', found: `${release()}: ${floor.join('.')} or newer is needed`, hint: 'install a newer kernel, e.g. apt install linux-image-amd64 and reboot' };
+    : {
+        what: 'kernel',
+        level: 'missing',
+        found: `${release()}: ${floor.join('.')} or newer is needed`,
+        hint: 'install a newer kernel, e.g. apt install linux-image-amd64 and reboot',
+      };
 }
 
 function namespaces(): Finding {
@@ -38,13 +43,25 @@ function namespaces(): Finding {
   const missing = wanted.filter(name => !existsSync(`/proc/self/ns/${name}`));
   return missing.length === 0
     ? { what: 'namespaces', level: 'ok', found: wanted.join(' ') }
-    : { what: 'namespaces', level: 'missing', found: `without ${missing.join(', ')}`, hint: 'a kernel with these namespaces is needed' };
+    : {
+        what: 'namespaces',
+        level: 'missing',
+        found: `without ${missing.join(', ')}`,
+        hint: 'a kernel with these namespaces is needed',
+      };
 }
 
 function cgroups(): Finding[] {
   const [mount] = cgroup2Mounts(readFileSync('/proc/self/mountinfo', 'utf8'));
   if (!mount) {
-    return [{ what: 'cgroup v2', level: 'missing', found: 'not mounted', hint: 'mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified' }];
+    return [
+      {
+        what: 'cgroup v2',
+        level: 'missing',
+        found: 'not mounted',
+        hint: 'mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified',
+      },
+    ];
   }
   const writable = canWrite(mount);
   const controllers = new Set(readFileSync(`${mount}/cgroup.controllers`, 'utf8').trim().split(/\s+/).filter(Boolean));
@@ -74,12 +91,15 @@ function overlay(): Finding {
 
 function bridge(): Finding {
   const has = existsSync('/sys/module/bridge') || moduleExists('bridge') || !existsSync('/proc/modules');
-  return has ? { what: 'bridge, veth', level: 'ok', found: 'pod network' } : { what: 'bridge, veth', level: 'missing', found: 'no bridge module', hint: 'modprobe bridge veth' };
+  return has
+    ? { what: 'bridge, veth', level: 'ok', found: 'pod network' }
+    : { what: 'bridge, veth', level: 'missing', found: 'no bridge module', hint: 'modprobe bridge veth' };
 }
 
 async function nft(): Promise<Finding> {
   const version = await output('nft', ['--version']);
-  if (!version) return { what: 'nftables', level: 'missing', found: 'the command nft is not here', hint: 'apt install nftables' };
+  if (!version)
+    return { what: 'nftables', level: 'missing', found: 'the command nft is not here', hint: 'apt install nftables' };
   const works = process.getuid?.() !== 0 || (await output('nft', ['list', 'tables'])) !== undefined;
   return works
     ? { what: 'nftables', level: 'ok', found: version.trim().split('\n')[0] ?? '' }
@@ -90,7 +110,12 @@ async function ipvs(): Promise<Finding> {
   const has = existsSync('/proc/net/ip_vs') || moduleExists('ip_vs');
   return has
     ? { what: 'ip_vs', level: 'ok', found: 'proxy mode ipvs is possible' }
-    : { what: 'ip_vs', level: 'limited', found: 'not in this kernel: proxy mode ipvs is not possible, nftables is', hint: 'modprobe ip_vs (Debian kernels have it)' };
+    : {
+        what: 'ip_vs',
+        level: 'limited',
+        found: 'not in this kernel: proxy mode ipvs is not possible, nftables is',
+        hint: 'modprobe ip_vs (Debian kernels have it)',
+      };
 }
 
 function forwarding(): Finding {
@@ -118,5 +143,7 @@ function canWrite(path: string): boolean {
 
 /** Standard output of a command, or undefined if it failed. */
 function output(command: string, args: readonly string[]): Promise<string | undefined> {
-  return new Promise(resolve => execFile(command, args, { timeout: 5000 }, (error, stdout) => resolve(error ? undefined : stdout)));
+  return new Promise(resolve =>
+    execFile(command, args, { timeout: 5000 }, (error, stdout) => resolve(error ? undefined : stdout)),
+  );
 }

@@ -22,7 +22,10 @@ export class EventRecorder {
 
   record(about: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, fieldPath?: string): void {
     const { namespace, name, uid, resourceVersion } = about.metadata;
-    const key = createHash('sha256').update(JSON.stringify([uid, fieldPath, type, reason, message])).digest('hex').slice(0, 16);
+    const key = createHash('sha256')
+      .update(JSON.stringify([uid, fieldPath, type, reason, message]))
+      .digest('hex')
+      .slice(0, 16);
     const at = `${new Date(this.now()).toISOString().slice(0, 19)}Z`;
     const seen = this.#seen.get(key) ?? { first: at, count: 0 };
     seen.count++;

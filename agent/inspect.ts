@@ -1,7 +1,7 @@
 /** Every kernel object of one pod, read from its records and from /proc, without asking the agent. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupPids, cgroupStats, type CgroupStats, type LinkInfo, netlink } from '../native/index.js';
+import { type CgroupStats, cgroupPids, cgroupStats, type LinkInfo, netlink } from '../native/index.js';
 import type { Pod } from '../src/kube/pod.js';
 import { qosClass } from '../src/kube/qos.js';
 import { attemptCgroup, type NodePaths, type PodPaths, podPaths, podsDirectory } from './pods/paths.js';

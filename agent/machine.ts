@@ -1,9 +1,9 @@
 /** This machine as the node sees it: read straight from /proc, /sys and statfs (platform §1.3: microseconds each). */
 import { readFileSync, statfsSync } from 'node:fs';
-import { arch, availableParallelism, hostname, networkInterfaces, release } from 'node:os';
+import { arch, availableParallelism, networkInterfaces, release } from 'node:os';
 import { UserError } from '../src/base/errors.js';
-import type { NodeSystemInfo } from '../src/kube/node.js';
 import { version } from '../src/base/version.js';
+import type { NodeSystemInfo } from '../src/kube/node.js';
 
 export interface CgroupTree {
   readonly mount: string;
@@ -14,7 +14,11 @@ export interface CgroupTree {
 export function cgroupTree(mountinfo = readFileSync('/proc/self/mountinfo', 'utf8')): CgroupTree {
   const mounts = cgroup2Mounts(mountinfo);
   const mount = mounts[0];
-  if (!mount) throw new UserError('no cgroup v2 hierarchy is mounted here', 'mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified');
+  if (!mount)
+    throw new UserError(
+      'no cgroup v2 hierarchy is mounted here',
+      'mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified',
+    );
   const controllers = readFileSync(`${mount}/cgroup.controllers`, 'utf8').trim().split(/\s+/).filter(Boolean);
   return { mount, controllers: new Set(controllers.filter(c => usedControllers.has(c))) };
 }
@@ -34,7 +38,10 @@ export function cgroup2Mounts(mountinfo: string): string[] {
 export const bootID = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 
 /** Bytes of a line of /proc/meminfo. */
-export function memoryBytes(field: 'MemTotal' | 'MemAvailable', meminfo = readFileSync('/proc/meminfo', 'utf8')): number {
+export function memoryBytes(
+  field: 'MemTotal' | 'MemAvailable',
+  meminfo = readFileSync('/proc/meminfo', 'utf8'),
+): number {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(meminfo);
   return Number(match?.[1] ?? 0) * 1024;
 }
@@ -79,8 +86,6 @@ export function systemInfo(): NodeSystemInfo {
     architecture: arch() === 'x64' ? 'amd64' : arch(),
   };
 }
-
-export const defaultNodeName = (): string => hostname().toLowerCase();
 
 function read(path: string): string | undefined {
   try {

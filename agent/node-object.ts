@@ -28,7 +28,12 @@ const reservedMemoryBytes = 100 * mebi;
 const reservedDiskShare = 0.1;
 
 export function nodeObject(f: NodeFacts): Node {
-  const capacity = { cpu: String(f.cpus), memory: `${Math.floor(f.memoryTotalBytes / 1024)}Ki`, pods: String(f.maxPods), 'ephemeral-storage': `${Math.floor(f.disk.totalBytes / 1024)}Ki` };
+  const capacity = {
+    cpu: String(f.cpus),
+    memory: `${Math.floor(f.memoryTotalBytes / 1024)}Ki`,
+    pods: String(f.maxPods),
+    'ephemeral-storage': `${Math.floor(f.disk.totalBytes / 1024)}Ki`,
+  };
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -64,13 +69,26 @@ export function nodeObject(f: NodeFacts): Node {
 
 function conditions(f: NodeFacts): Condition[] {
   const memory = f.memoryAvailableBytes < reservedMemoryBytes;
-  const disk = f.disk.availableBytes < f.disk.totalBytes * reservedDiskShare || (f.disk.inodes > 0 && f.disk.freeInodes < f.disk.inodes * 0.05);
+  const disk =
+    f.disk.availableBytes < f.disk.totalBytes * reservedDiskShare ||
+    (f.disk.inodes > 0 && f.disk.freeInodes < f.disk.inodes * 0.05);
   return [
-    pressure('MemoryPressure', memory, 'KubeletHasInsufficientMemory', 'KubeletHasSufficientMemory', 'memory available'),
+    pressure(
+      'MemoryPressure',
+      memory,
+      'KubeletHasInsufficientMemory',
+      'KubeletHasSufficientMemory',
+      'memory available',
+    ),
     pressure('DiskPressure', disk, 'KubeletHasDiskPressure', 'KubeletHasNoDiskPressure', 'disk pressure'),
     pressure('PIDPressure', false, 'KubeletHasInsufficientPID', 'KubeletHasSufficientPID', 'PID available'),
     f.notReady === undefined
-      ? ({ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'keelson agent is posting ready status' } as const)
+      ? ({
+          type: 'Ready',
+          status: 'True',
+          reason: 'KubeletReady',
+          message: 'keelson agent is posting ready status',
+        } as const)
       : ({ type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: f.notReady } as const),
   ].map(c => stamp(c, f));
 }
@@ -78,7 +96,13 @@ function conditions(f: NodeFacts): Condition[] {
 function pressure(type: string, on: boolean, bad: string, good: string, what: string): Condition {
   return on
     ? { type, status: 'True', reason: bad, message: `keelson agent has insufficient ${what}` }
-    : { type, status: 'False', reason: good, message: type === 'DiskPressure' ? 'keelson agent has no disk pressure' : `keelson agent has sufficient ${what}` };
+    : {
+        type,
+        status: 'False',
+        reason: good,
+        message:
+          type === 'DiskPressure' ? 'keelson agent has no disk pressure' : `keelson agent has sufficient ${what}`,
+      };
 }
 
 function stamp(condition: Condition, { previous, now }: NodeFacts): Condition {

@@ -43,8 +43,20 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
   const object = `sandbox ${id}`;
   const group = join(tree.mount, `keelson-sandbox-${id}`);
   const directory = await mkdtemp(join(tmpdir(), 'keelson-sandbox-'));
-  const container = { name: 'sandbox', image: options.image, command: [...options.command], stdin: true, tty: options.tty, resources: { limits: { ...options.limits } } } satisfies Container;
-  const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: `sandbox-${id}`, namespace: 'none', uid: id }, spec: { containers: [container], hostNetwork: options.hostNetwork } } satisfies Pod;
+  const container = {
+    name: 'sandbox',
+    image: options.image,
+    command: [...options.command],
+    stdin: true,
+    tty: options.tty,
+    resources: { limits: { ...options.limits } },
+  } satisfies Container;
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: `sandbox-${id}`, namespace: 'none', uid: id },
+    spec: { containers: [container], hostNetwork: options.hostNetwork },
+  } satisfies Pod;
   const runtime = createContainerRuntime();
   const remove = async () => {
     await cgroupKill(group);
@@ -54,7 +66,12 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
   try {
     await cgroupApply({ root: tree.mount, path: group, controllers: [...tree.controllers], files: [] });
     const cgroup = join(group, 'container');
-    await cgroupApply({ root: tree.mount, path: cgroup, controllers: [...tree.controllers], files: containerFiles(container, tree.controllers) });
+    await cgroupApply({
+      root: tree.mount,
+      path: cgroup,
+      controllers: [...tree.controllers],
+      files: containerFiles(container, tree.controllers),
+    });
     const pause = await createSandbox({
       object,
       cgroup: join(group, 'pause'),
@@ -66,7 +83,14 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     await writeFile(join(files, 'hostname'), `${options.hostname}\n`);
     const handle = await runtime.start({
       directory: join(directory, 'attempt'),
-      spec: containerSpec({ pod, container, image, env: new Map(), mounts: [{ source: join(files, 'hostname'), target: '/etc/hostname', readOnly: true, propagation: 'private' }], oomScoreAdj: 0 }),
+      spec: containerSpec({
+        pod,
+        container,
+        image,
+        env: new Map(),
+        mounts: [{ source: join(files, 'hostname'), target: '/etc/hostname', readOnly: true, propagation: 'private' }],
+        oomScoreAdj: 0,
+      }),
       cgroup,
       shimCgroup: join(group, 'pause'),
       sandbox: { pid: pause.pid, startTime: pause.startTime },
@@ -84,4 +108,3 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     throw error;
   }
 }
-

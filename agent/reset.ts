@@ -2,10 +2,11 @@
  * Takes away everything a node ever made on this machine: `release` over all that is found, to the end, whatever fails.
  * Repeating it is success.
  */
+
+import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { execFile } from 'node:child_process';
 import { cgroupKill, cgroupRemove, type LinkInfo, netlink } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
 
@@ -28,7 +29,8 @@ export async function resetNode(target: ResetTarget, say: (line: string) => void
     }
   };
   for (const name of target.cgroupNames) {
-    if (target.cgroupMount) await attempt(`processes and cgroups of ${name}`, () => removeGroup(join(target.cgroupMount ?? '', name)));
+    if (target.cgroupMount)
+      await attempt(`processes and cgroups of ${name}`, () => removeGroup(join(target.cgroupMount ?? '', name)));
   }
   if (target.network) {
     await attempt('bridge cni0 and its links', removeLinks);
@@ -49,25 +51,33 @@ async function removeLinks(): Promise<boolean> {
   const [links] = await netlink(null, [{ op: 'link.list' }]);
   const ours = ((links ?? []) as LinkInfo[]).filter(l => l.name === 'cni0' || l.name === 'keelson.vx');
   if (ours.length === 0) return false;
-  await netlink(null, ours.map(l => ({ op: 'link.delete', name: l.name, ifMissing: 'ignore' }) as const));
+  await netlink(
+    null,
+    ours.map(l => ({ op: 'link.delete', name: l.name, ifMissing: 'ignore' }) as const),
+  );
   return true;
 }
 
 async function removeRules(): Promise<boolean> {
   const tables = await nft(['list', 'tables']);
   if (!/^table \w+ keelson$/m.test(tables)) return false;
-  for (const [, family] of tables.matchAll(/^table (\w+) keelson$/gm)) await nft(['delete', 'table', family ?? 'ip', 'keelson']);
+  for (const [, family] of tables.matchAll(/^table (\w+) keelson$/gm))
+    await nft(['delete', 'table', family ?? 'ip', 'keelson']);
   return true;
 }
 
 function nft(args: readonly string[]): Promise<string> {
-  return new Promise((resolve, reject) => execFile('nft', args, (error, stdout) => (error ? reject(error) : resolve(stdout))));
+  return new Promise((resolve, reject) =>
+    execFile('nft', args, (error, stdout) => (error ? reject(error) : resolve(stdout))),
+  );
 }
 
 /** Refuses to cross a mount: what is mounted below is not ours to delete (reliability rule A1.8). */
 async function removeDirectory(path: string): Promise<boolean> {
   if (!existsSync(path)) return false;
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map(line => line.split(' ')[4] ?? '');
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map(line => line.split(' ')[4] ?? '');
   const inside = mounts.filter(m => m.startsWith(`${path}/`));
   if (inside.length > 0) throw new Error(`something is mounted below it: ${inside.join(', ')}; unmount it first`);
   if (mounts.includes(path)) {

@@ -1,14 +1,15 @@
 /** Serves what the controller asks this node to stream: logs, exec, attach. */
-import { channel, type StreamRequest } from '../src/link/frames.js';
-import type { LinkStream } from '../src/link/stream.js';
+
+import type { ExitStatus } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
 import { failure, type Status } from '../src/kube/status.js';
+import { channel, type StreamRequest } from '../src/link/frames.js';
+import type { LinkStream } from '../src/link/stream.js';
 import { type ContainerStreams, StartError } from './containers/contract.js';
 import { readLogs } from './containers/logs.js';
 import type { PodManager } from './pods/manager.js';
 import { attemptCgroup, logPath } from './pods/paths.js';
 import type { PodWorker } from './pods/worker.js';
-import type { ExitStatus } from '../native/index.js';
 
 export class StreamServer {
   constructor(readonly manager: PodManager) {}
@@ -31,25 +32,31 @@ export class StreamServer {
   }
 }
 
-async function logs(stream: LinkStream, worker: PodWorker, request: Extract<StreamRequest, { kind: 'logs' }>): Promise<void> {
+async function logs(
+  stream: LinkStream,
+  worker: PodWorker,
+  request: Extract<StreamRequest, { kind: 'logs' }>,
+): Promise<void> {
   const facts = worker.facts.containers[request.container];
   const newest = facts ? facts.nextAttempt - 1 : -1;
   const attempt = request.previous ? newest - 1 : newest;
   if (attempt < 0) {
-    const what = request.previous ? `previous terminated container "${request.container}" in pod "${request.pod}" not found` : waitingText(worker, request.container, request.pod);
+    const what = request.previous
+      ? `previous terminated container "${request.container}" in pod "${request.pod}" not found`
+      : waitingText(worker, request.container, request.pod);
     throw failure(400, 'BadRequest', what);
   }
   const aborted = new AbortController();
   stream.listen({ onData: () => {}, onEnd: () => {}, onClose: () => aborted.abort() });
   const live = worker.liveContainer(request.container);
-  const ended = live && live.attempt === attempt ? live.handle.exited() : Promise.resolve();
+  // followed until the container has ended; what it wrote last is still read
+  if (live?.attempt === attempt) void live.handle.exited().then(() => aborted.abort());
   const options = {
-    follow: request.follow,
+    follow: request.follow && live?.attempt === attempt,
     timestamps: request.timestamps,
     ...(request.tailLines !== undefined && { tailLines: request.tailLines }),
     ...(request.limitBytes !== undefined && { limitBytes: request.limitBytes }),
     ...(request.sinceTime !== undefined && { sinceTime: request.sinceTime }),
-    ended,
   };
   for await (const part of readLogs(logPath(worker.paths, request.container, attempt), options, aborted.signal)) {
     await stream.write(channel.stdout, part);
@@ -68,7 +75,11 @@ function running(worker: PodWorker, container: string) {
   return live;
 }
 
-async function exec(stream: LinkStream, worker: PodWorker, request: Extract<StreamRequest, { kind: 'exec' }>): Promise<void> {
+async function exec(
+  stream: LinkStream,
+  worker: PodWorker,
+  request: Extract<StreamRequest, { kind: 'exec' }>,
+): Promise<void> {
   const live = running(worker, request.container);
   const streams = await worker.node.runtime.exec({
     container: live.handle,
@@ -80,7 +91,11 @@ async function exec(stream: LinkStream, worker: PodWorker, request: Extract<Stre
   await relay(stream, streams);
 }
 
-async function attach(stream: LinkStream, worker: PodWorker, request: Extract<StreamRequest, { kind: 'attach' }>): Promise<void> {
+async function attach(
+  stream: LinkStream,
+  worker: PodWorker,
+  request: Extract<StreamRequest, { kind: 'attach' }>,
+): Promise<void> {
   const live = running(worker, request.container);
   await relay(stream, await worker.node.runtime.attach(live.handle, { stdin: request.stdin, tty: request.tty }));
 }
@@ -98,7 +113,10 @@ async function relay(stream: LinkStream, streams: ContainerStreams): Promise<voi
     },
     onClose: () => streams.close(),
   });
-  const outputs = [pump(streams.stdout, stream, channel.stdout), ...(streams.stderr ? [pump(streams.stderr, stream, channel.stderr)] : [])];
+  const outputs = [
+    pump(streams.stdout, stream, channel.stdout),
+    ...(streams.stderr ? [pump(streams.stderr, stream, channel.stderr)] : []),
+  ];
   try {
     const [exit] = await Promise.all([streams.exited, ...outputs]);
     stream.close(exitStatus(exit));

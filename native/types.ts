@@ -189,12 +189,3 @@ export interface VethInfo {
   readonly hostMac: string;
   readonly mac: string;
 }
-
-export interface KernelFeatures {
-  readonly cgroup2Mount?: string;
-  readonly cgroupControllers: readonly string[];
-  readonly kernel: string;
-  readonly ipvs: boolean;
-  readonly overlay: boolean;
-  readonly root: boolean;
-}

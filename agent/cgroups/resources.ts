@@ -2,9 +2,10 @@
  * Requests and limits → cgroup v2 files. Pure: the addon writes what this returns.
  * cpu.weight by runc's older linear rule (1000m → 39), memory and pids as kubelet sets them (platform §5.3).
  */
-import { type Container, type Pod, type QosClass } from '../../src/kube/pod.js';
-import { milliValue, numberValue } from '../../src/kube/quantity.js';
+
 import type { CgroupFiles } from '../../native/index.js';
+import type { Container, Pod, QosClass } from '../../src/kube/pod.js';
+import { milliValue, numberValue } from '../../src/kube/quantity.js';
 
 /** The kernel refuses a quota below 1 ms. */
 const minQuotaUsec = 1000;
@@ -63,13 +64,20 @@ export function podFiles(pod: Pod, controllers: ReadonlySet<string>): CgroupFile
 const podOverheadBytes = 4n * 1024n * 1024n;
 
 /** Sum in thousandths over app containers and sidecars, at least the largest init container; undefined if one has no value. */
-function total(pod: Pod, resource: string, of: (c: Container) => Record<string, string> | undefined): bigint | undefined {
+function total(
+  pod: Pod,
+  resource: string,
+  of: (c: Container) => Record<string, string> | undefined,
+): bigint | undefined {
   const value = (c: Container): bigint | undefined => {
     const text = of(c)?.[resource];
     return text === undefined ? undefined : milliValue(text);
   };
   const init = (pod.spec.initContainers ?? []).map(value);
-  const running = [...pod.spec.containers, ...(pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always')].map(value);
+  const running = [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []).filter(c => c.restartPolicy === 'Always'),
+  ].map(value);
   if ([...init, ...running].some(v => v === undefined)) return undefined;
   const sum = running.reduce<bigint>((a, v) => a + (v ?? 0n), 0n);
   return init.reduce<bigint>((a, v) => ((v ?? 0n) > a ? (v ?? 0n) : a), sum);
@@ -80,7 +88,9 @@ export function unenforceable(pod: Pod, controllers: ReadonlySet<string>): strin
   return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].flatMap(c =>
     (['cpu', 'memory'] as const).flatMap(resource =>
       c.resources?.limits?.[resource] !== undefined && !controllers.has(resource)
-        ? [`container ${c.name}: limits.${resource} ${c.resources.limits[resource]} needs the cgroup v2 controller "${resource}"`]
+        ? [
+            `container ${c.name}: limits.${resource} ${c.resources.limits[resource]} needs the cgroup v2 controller "${resource}"`,
+          ]
         : [],
     ),
   );

@@ -80,7 +80,12 @@ async function releaseBroken(node: PodNode, paths: PodPaths, record: SandboxReco
   });
 }
 
-async function adoptContainer(node: PodNode, pod: Pod, paths: PodPaths, name: string): Promise<{ facts: ContainerFacts; live?: LiveContainer }> {
+async function adoptContainer(
+  node: PodNode,
+  pod: Pod,
+  paths: PodPaths,
+  name: string,
+): Promise<{ facts: ContainerFacts; live?: LiveContainer }> {
   const attempts = await listAttempts(paths, name);
   let facts = noContainerFacts;
   for (const attempt of attempts.slice(-2)) {
@@ -90,7 +95,12 @@ async function adoptContainer(node: PodNode, pod: Pod, paths: PodPaths, name: st
     facts = { ...facts, nextAttempt: attempt + 1 };
     if (!record) return { facts: { ...facts, live: { attempt, id: handle.id, startedAt: handle.startedAt } }, live };
     const ended = await endedRun(pod, paths, name, live, record);
-    facts = { ...facts, ...(facts.ended && { endedBefore: facts.ended }), ended, crashes: crashesAfter(Math.max(facts.crashes, attempt), ended) };
+    facts = {
+      ...facts,
+      ...(facts.ended && { endedBefore: facts.ended }),
+      ended,
+      crashes: crashesAfter(Math.max(facts.crashes, attempt), ended),
+    };
   }
   return { facts };
 }

@@ -11,10 +11,20 @@ export function exitOf(record: ExitRecord): { exitCode: number; signal?: number;
   if (record.lost) return { exitCode: 255, reason: 'Unknown' };
   const exitCode = record.code ?? 128 + (record.signal ?? 0);
   const reason = record.oomKilled ? 'OOMKilled' : exitCode === 0 ? 'Completed' : 'Error';
-  return { exitCode: record.oomKilled && exitCode === 0 ? 137 : exitCode, ...(record.signal !== undefined && { signal: record.signal }), reason };
+  return {
+    exitCode: record.oomKilled && exitCode === 0 ? 137 : exitCode,
+    ...(record.signal !== undefined && { signal: record.signal }),
+    reason,
+  };
 }
 
-export async function endedRun(pod: Pod, paths: PodPaths, name: string, live: Pick<LiveContainer, 'handle' | 'attempt'>, record: ExitRecord): Promise<EndedRun> {
+export async function endedRun(
+  pod: Pod,
+  paths: PodPaths,
+  name: string,
+  live: Pick<LiveContainer, 'handle' | 'attempt'>,
+  record: ExitRecord,
+): Promise<EndedRun> {
   const exit = exitOf(record);
   const container = allContainers(pod).find(c => c.name === name);
   const message = await readTerminationMessage({

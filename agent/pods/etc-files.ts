@@ -43,7 +43,9 @@ export interface DnsSettings {
 export function resolvConf(pod: Pod, { clusterDNS, nodeResolvConf }: DnsSettings): string {
   const policy = pod.spec.dnsPolicy ?? 'ClusterFirst';
   const node = parseResolvConf(nodeResolvConf);
-  const cluster = clusterDNS !== undefined && (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork));
+  const cluster =
+    clusterDNS !== undefined &&
+    (policy === 'ClusterFirstWithHostNet' || (policy === 'ClusterFirst' && !pod.spec.hostNetwork));
   const ns = pod.metadata.namespace ?? 'default';
   const base: ResolvConf =
     policy === 'None'

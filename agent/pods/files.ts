@@ -5,7 +5,12 @@ import type { MountSpec } from '../containers/contract.js';
 import { type DnsSettings, hostsFile, podHostname, resolvConf } from './etc-files.js';
 import type { PodPaths } from './paths.js';
 
-export async function writePodFiles(pod: Pod, paths: PodPaths, dns: DnsSettings, ip: string | undefined): Promise<void> {
+export async function writePodFiles(
+  pod: Pod,
+  paths: PodPaths,
+  dns: DnsSettings,
+  ip: string | undefined,
+): Promise<void> {
   const { files } = paths;
   await Promise.all([
     writeFile(files.hosts, hostsFile(pod, ip), { mode: 0o644 }),

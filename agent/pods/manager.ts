@@ -2,13 +2,14 @@
  * All pods of this node: what the controller and the static files want → one worker per UID. Decides nothing about a
  * pod's life (`plan` does); it makes workers, hands them newer objects, and forgets them when they are released.
  */
-import { KeyedQueue } from '../../src/base/queue.js';
+
 import { describe } from '../../src/base/errors.js';
+import { KeyedQueue } from '../../src/base/queue.js';
 import { keyOf } from '../../src/kube/meta.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
 import { unenforceable } from '../cgroups/resources.js';
-import { type AdoptedPod } from './adopt.js';
+import type { AdoptedPod } from './adopt.js';
 import type { Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
 import { isSafeUid, podPaths } from './paths.js';
@@ -37,7 +38,8 @@ export class PodManager {
     this.#queue = new KeyedQueue<string>({
       concurrency,
       run: uid => this.#run(uid),
-      onError: (uid, error, retryMs) => node.log.error({ pod: uid, error: describe(error), retryMs }, 'pod worker failed'),
+      onError: (uid, error, retryMs) =>
+        node.log.error({ pod: uid, error: describe(error), retryMs }, 'pod worker failed'),
     });
   }
 
@@ -51,7 +53,8 @@ export class PodManager {
     const wanted = new Set(pods.map(p => p.metadata.uid));
     for (const pod of pods) this.put(pod);
     for (const [uid, worker] of this.#workers) {
-      if (!wanted.has(uid) && !this.#isStatic(worker.pod)) worker.terminate({ deleted: true, failed: false, graceMs: orphanGraceMs });
+      if (!wanted.has(uid) && !this.#isStatic(worker.pod))
+        worker.terminate({ deleted: true, failed: false, graceMs: orphanGraceMs });
     }
     for (const [key, mirror] of this.#mirrors) if (!wanted.has(mirror.metadata.uid)) this.#mirrorGone(key);
   }
@@ -133,7 +136,12 @@ export class PodManager {
     const finished = phase === 'Succeeded' || phase === 'Failed';
     if (finished && !pod.metadata.deletionTimestamp) return undefined; // terminal is terminal (rule A1.5)
     const refusal = refusalOf(pod, this.node);
-    const facts = { nextSandbox: 0, containers: {}, startTime: new Date(this.node.now()).toISOString().slice(0, 19).concat('Z'), tornDown: false };
+    const facts = {
+      nextSandbox: 0,
+      containers: {},
+      startTime: new Date(this.node.now()).toISOString().slice(0, 19).concat('Z'),
+      tornDown: false,
+    };
     const worker = this.#start(pod, { facts, sandbox: undefined, live: new Map(), recorded: false });
     if (refusal) {
       this.node.event(pod, 'Warning', refusal.reason ?? '', refusal.message ?? '');
@@ -169,7 +177,9 @@ export class PodManager {
 
   /** Another version of the same static pod is still stopping. */
   #blocked(pod: Pod): boolean {
-    return [...this.#workers.values()].some(w => keyOf(w.pod) === keyOf(pod) && w.pod.metadata.uid !== pod.metadata.uid);
+    return [...this.#workers.values()].some(
+      w => keyOf(w.pod) === keyOf(pod) && w.pod.metadata.uid !== pod.metadata.uid,
+    );
   }
 
   #isStatic(pod: Pod): boolean {
@@ -201,7 +211,13 @@ export function refusalOf(pod: Pod, node: Pick<PodNode, 'controllers'>): Termina
     return { deleted: false, failed: true, reason: 'UnenforceableLimits', message, graceMs: 0 };
   }
   if (pod.spec.hostUsers === false) {
-    return { deleted: false, failed: true, reason: 'UnsupportedUserNamespace', message: 'Pod was refused: spec.hostUsers: false is not supported by this node', graceMs: 0 };
+    return {
+      deleted: false,
+      failed: true,
+      reason: 'UnsupportedUserNamespace',
+      message: 'Pod was refused: spec.hostUsers: false is not supported by this node',
+      graceMs: 0,
+    };
   }
   return undefined;
 }

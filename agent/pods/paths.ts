@@ -50,7 +50,11 @@ export function podPaths(node: NodePaths, pod: Pod, qos: QosClass): PodPaths {
     sandboxRecord: join(directory, 'sandbox.json'),
     containers: join(directory, 'containers'),
     volumes: join(directory, 'volumes'),
-    files: { hosts: join(directory, 'etc-hosts'), hostname: join(directory, 'hostname'), resolvConf: join(directory, 'resolv.conf') },
+    files: {
+      hosts: join(directory, 'etc-hosts'),
+      hostname: join(directory, 'hostname'),
+      resolvConf: join(directory, 'resolv.conf'),
+    },
     logs: join(node.dataDir, 'logs', `${pod.metadata.namespace}_${pod.metadata.name}_${uid}`),
     cgroup,
     sandboxCgroup: join(cgroup, 'sandbox'),
@@ -61,9 +65,11 @@ export const attemptDirectory = (pod: PodPaths, container: string, attempt: numb
   join(pod.containers, container, String(attempt));
 
 /** Every attempt gets a cgroup of its own: one that was killed can never be cloned into again (platform fact 1). */
-export const attemptCgroup = (pod: PodPaths, container: string, attempt: number): string => join(pod.cgroup, `${container}.${attempt}`);
+export const attemptCgroup = (pod: PodPaths, container: string, attempt: number): string =>
+  join(pod.cgroup, `${container}.${attempt}`);
 
-export const logPath = (pod: PodPaths, container: string, attempt: number): string => join(pod.logs, container, `${attempt}.log`);
+export const logPath = (pod: PodPaths, container: string, attempt: number): string =>
+  join(pod.logs, container, `${attempt}.log`);
 
 /** The CNI container id of a pod's n-th sandbox: 64 hex digits, and the same after a restart. */
 export function sandboxId(uid: string, attempt: number): string {

@@ -24,14 +24,15 @@ export interface PodPlan {
   readonly wakeAt?: number;
 }
 
-/** A pod that must stop leaves its containers at least this long, even if a hook used up the grace (rule A4.3). */
-export const minimumGraceMs = 2000;
-
 export function plan(pod: Pod, facts: PodFacts, now: number): PodPlan {
   if (facts.termination) return planStop(pod, facts, facts.termination.graceMs, now);
   const deadline = activeDeadline(pod, facts);
   if (deadline !== undefined && now >= deadline && !isFinished(pod, facts)) {
-    return act({ do: 'fail', reason: 'DeadlineExceeded', message: 'Pod was active on the node longer than the specified deadline' });
+    return act({
+      do: 'fail',
+      reason: 'DeadlineExceeded',
+      message: 'Pod was active on the node longer than the specified deadline',
+    });
   }
   const next = isFinished(pod, facts) ? planFinished(pod, facts, now) : planRun(pod, facts, now);
   return deadline === undefined || isFinished(pod, facts) ? next : wakeBy(next, deadline);
@@ -40,7 +41,8 @@ export function plan(pod: Pod, facts: PodFacts, now: number): PodPlan {
 function planRun(pod: Pod, facts: PodFacts, now: number): PodPlan {
   if (!facts.sandbox) return whenDue(facts.sandboxObstacle?.retryAt ?? 0, now, { do: 'createSandbox' });
   if (!facts.sandbox.alive) return planSandboxLost(pod, facts, now);
-  if (facts.volumesObstacle && now < facts.volumesObstacle.retryAt) return { actions: [], wakeAt: facts.volumesObstacle.retryAt };
+  if (facts.volumesObstacle && now < facts.volumesObstacle.retryAt)
+    return { actions: [], wakeAt: facts.volumesObstacle.retryAt };
   const init = planInit(pod, facts, now);
   return init.done ? merge([init.plan, ...pod.spec.containers.map(c => planContainer(pod, facts, c, now))]) : init.plan;
 }
@@ -95,7 +97,14 @@ function planStop(pod: Pod, facts: PodFacts, graceMs: number, now: number): PodP
 
 const stopReason = (facts: PodFacts): string => facts.termination?.message ?? '';
 
-function stopAll(pod: Pod, facts: PodFacts, which: (c: Container) => boolean, graceMs: number, now: number, why: string): PodPlan[] {
+function stopAll(
+  pod: Pod,
+  facts: PodFacts,
+  which: (c: Container) => boolean,
+  graceMs: number,
+  now: number,
+  why: string,
+): PodPlan[] {
   return allContainers(pod)
     .filter(c => which(c) && factsOf(facts, c.name).live)
     .map(({ name }) => {

@@ -3,8 +3,8 @@ import { backoffDelay } from '../../src/base/backoff.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 import { type ContainerFacts, type EndedRun, isSidecar } from './facts.js';
 
+/** Of crashing containers, and of images that are not there. */
 export const crashBackoff = { initialMs: 10_000, maxMs: 300_000, factor: 2 } as const;
-export const imageBackoff = crashBackoff;
 
 /** A run longer than this forgets earlier crashes: twice the longest back-off. */
 export const backoffResetMs = 2 * crashBackoff.maxMs;

@@ -43,7 +43,12 @@ export async function makeSandbox(node: SandboxNode, pod: Pod, paths: PodPaths, 
 
 async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: SandboxRecord): Promise<Sandbox> {
   const object = nameOf(pod);
-  await cgroupApply({ root: node.cgroupMount, path: paths.cgroup, controllers: [...node.controllers], files: podFiles(pod, node.controllers) });
+  await cgroupApply({
+    root: node.cgroupMount,
+    path: paths.cgroup,
+    controllers: [...node.controllers],
+    files: podFiles(pod, node.controllers),
+  });
   await failpoint('sandbox.afterCgroup');
   const { hostNetwork = false, hostIPC = false, shareProcessNamespace = false } = pod.spec;
   const pause = await createSandbox({
@@ -81,7 +86,10 @@ function addressOf(network: CniResult | undefined): string | undefined {
 }
 
 /** What a former agent left: a sandbox that still stands, or undefined (its record stays, for the release). */
-export async function adoptSandbox(node: SandboxNode, paths: PodPaths): Promise<{ record: SandboxRecord | undefined; sandbox: Sandbox | undefined }> {
+export async function adoptSandbox(
+  node: SandboxNode,
+  paths: PodPaths,
+): Promise<{ record: SandboxRecord | undefined; sandbox: Sandbox | undefined }> {
   const record = await readRecord<SandboxRecord>(paths.sandboxRecord);
   if (!record?.pause || record.bootID !== node.bootID) return { record, sandbox: undefined };
   const pause = openProcess(record.pause);
@@ -103,5 +111,6 @@ export async function releaseSandbox(
   if (record) await attempt(() => node.network.del({ containerID: record.id, ifName: 'eth0', object: paths.uid }));
   await failpoint('sandbox.beforeCgroupRemove');
   await attempt(() => cgroupRemove(paths.cgroup));
-  if (errors.length > 0) throw new AggregateError(errors, `release of sandbox ${paths.uid}: ${errors.map(String).join('; ')}`);
+  if (errors.length > 0)
+    throw new AggregateError(errors, `release of sandbox ${paths.uid}: ${errors.map(String).join('; ')}`);
 }

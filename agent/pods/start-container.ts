@@ -1,5 +1,5 @@
 /** One attempt of one container: image, environment, mounts, cgroup, shim; or what stands in the way. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cgroupApply, cgroupRemove, KernelError } from '../../native/index.js';
 import { backoffDelay } from '../../src/base/backoff.js';
@@ -13,14 +13,14 @@ import { ContainerConfigError, StartError } from '../containers/contract.js';
 import { resolveEnv } from '../containers/env.js';
 import { containerSpec } from '../containers/spec.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
-import { type PreparedVolume, volumeMounts } from '../volumes/volumes.js';
 import { VolumeError } from '../volumes/contract.js';
+import { type PreparedVolume, volumeMounts } from '../volumes/volumes.js';
 import { terminationFile } from './ended.js';
 import { allContainers, type EndedRun, type Obstacle } from './facts.js';
 import { managedMounts } from './files.js';
 import type { PodNode } from './node-contract.js';
 import { attemptCgroup, attemptDirectory, logPath, type PodPaths } from './paths.js';
-import { imageBackoff } from './restart.js';
+import { crashBackoff } from './restart.js';
 import { type Sandbox, sandboxCgroup } from './sandbox.js';
 import { signalNumber } from './stop-signal.js';
 import type { LiveContainer } from './worker.js';
@@ -61,8 +61,15 @@ export async function startContainer(node: PodNode, order: StartOrder): Promise<
     return await run(node, order, container, image);
   } catch (error) {
     const waiting = waitingFor(error);
-    if (!waiting) node.log.error({ pod: order.paths.uid, container: name, error: describe(error) }, 'container could not be started');
-    return { result: 'obstacle', obstacle: stumble(node, order, waiting ?? new Waiting('CreateContainerError', describe(error))) };
+    if (!waiting)
+      node.log.error(
+        { pod: order.paths.uid, container: name, error: describe(error) },
+        'container could not be started',
+      );
+    return {
+      result: 'obstacle',
+      obstacle: stumble(node, order, waiting ?? new Waiting('CreateContainerError', describe(error))),
+    };
   }
 }
 
@@ -79,11 +86,22 @@ function waitingFor(error: unknown): Waiting | undefined {
 function stumble(node: PodNode, { pod, name, obstacle: before }: StartOrder, waiting: Waiting): Obstacle {
   const failures = (before?.failures ?? 0) + 1;
   const image = allContainers(pod).find(c => c.name === name)?.image ?? '';
-  const retryAt = node.now() + backoffDelay(imageBackoff, failures);
-  node.event(pod, 'Warning', 'Failed', `Error: ${waiting.reason === 'ErrImagePull' ? `ErrImagePull: ${waiting.message}` : waiting.message}`, name);
+  const retryAt = node.now() + backoffDelay(crashBackoff, failures);
+  node.event(
+    pod,
+    'Warning',
+    'Failed',
+    `Error: ${waiting.reason === 'ErrImagePull' ? `ErrImagePull: ${waiting.message}` : waiting.message}`,
+    name,
+  );
   if (waiting.reason === 'ErrImagePull' && failures > 1) {
     node.event(pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`, name);
-    return { reason: 'ImagePullBackOff', message: `Back-off pulling image "${image}": ErrImagePull: ${waiting.message}`, failures, retryAt };
+    return {
+      reason: 'ImagePullBackOff',
+      message: `Back-off pulling image "${image}": ErrImagePull: ${waiting.message}`,
+      failures,
+      retryAt,
+    };
   }
   return { reason: waiting.reason, message: waiting.message, failures, retryAt };
 }
@@ -98,7 +116,10 @@ async function findImage(node: PodNode, { pod, name }: StartOrder, container: Co
   if (container.imagePullPolicy === 'Never') {
     throw new Waiting('ErrImageNeverPull', `Container image "${reference}" is not present with pull policy of Never`);
   }
-  throw new Waiting('ErrImagePull', `image "${reference}" is not on this node, and this version does not pull from registries; bring it with: keelson image import FILE --name ${reference}`);
+  throw new Waiting(
+    'ErrImagePull',
+    `image "${reference}" is not on this node, and this version does not pull from registries; bring it with: keelson image import FILE --name ${reference}`,
+  );
 }
 
 async function run(node: PodNode, order: StartOrder, container: Container, image: Image): Promise<StartOutcome> {
@@ -108,7 +129,16 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
   const message = terminationFile(directory);
   const log = logPath(paths, name, attempt);
   const { configMaps, secrets } = objectsOf(node, pod);
-  const env = resolveEnv({ pod, container, configMaps, secrets, services: [], hostIP: node.hostIP, podIP: order.podIP, allocatable: node.allocatable });
+  const env = resolveEnv({
+    pod,
+    container,
+    configMaps,
+    secrets,
+    services: [],
+    hostIP: node.hostIP,
+    podIP: order.podIP,
+    allocatable: node.allocatable,
+  });
   const spec = containerSpec({
     pod,
     container,
@@ -116,15 +146,25 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     env,
     mounts: [
       ...managedMounts(pod, container, paths),
-      { source: message, target: container.terminationMessagePath ?? '/dev/termination-log', readOnly: false, propagation: 'private' },
+      {
+        source: message,
+        target: container.terminationMessagePath ?? '/dev/termination-log',
+        readOnly: false,
+        propagation: 'private',
+      },
       ...volumeMounts(container, volumes),
     ],
     oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
   });
   await Promise.all([
-    mkdir(dirname(directory), { recursive: true, mode: 0o700 }).then(() => writeFile(message, '', { mode: 0o666 })),
+    mkdir(dirname(directory), { recursive: true, mode: 0o700 }).then(() => makeMessageFile(message)),
     mkdir(dirname(log), { recursive: true, mode: 0o755 }),
-    cgroupApply({ root: node.cgroupMount, path: cgroup, controllers: [...node.controllers], files: containerFiles(container, node.controllers) }),
+    cgroupApply({
+      root: node.cgroupMount,
+      path: cgroup,
+      controllers: [...node.controllers],
+      files: containerFiles(container, node.controllers),
+    }),
   ]);
   node.event(pod, 'Normal', 'Created', `Created container: ${name}`, name);
   await failpoint('container.beforeStart');
@@ -146,8 +186,26 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     if (!(error instanceof StartError)) throw error;
     node.event(pod, 'Warning', 'Failed', `Error: ${error.message}`, name);
     const finishedAt = new Date(node.now()).toISOString();
-    return { result: 'ended', imageID: image.id, ended: { attempt, id: '', exitCode: 128, reason: 'StartError', message: error.message, startedAt: finishedAt, finishedAt } };
+    return {
+      result: 'ended',
+      imageID: image.id,
+      ended: {
+        attempt,
+        id: '',
+        exitCode: 128,
+        reason: 'StartError',
+        message: error.message,
+        startedAt: finishedAt,
+        finishedAt,
+      },
+    };
   }
+}
+
+/** Whoever the container runs as may write its last words; chmod, because the umask cuts the mode. */
+async function makeMessageFile(path: string): Promise<void> {
+  await writeFile(path, '');
+  await chmod(path, 0o666);
 }
 
 /** The ConfigMaps and Secrets that the pod names, as far as this node has been given them. */

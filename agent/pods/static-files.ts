@@ -45,9 +45,12 @@ export class StaticFiles {
   }
 
   async scan(): Promise<void> {
-    const names = (await readdir(this.#options.directory)).filter(n => !n.startsWith('.') && /\.(ya?ml|json)$/.test(n)).sort();
+    const names = (await readdir(this.#options.directory))
+      .filter(n => !n.startsWith('.') && /\.(ya?ml|json)$/.test(n))
+      .sort();
     const found = await Promise.all(names.map(name => this.#read(name)));
-    for (const known of [this.#problems, this.#good]) for (const name of known.keys()) if (!names.includes(name)) known.delete(name);
+    for (const known of [this.#problems, this.#good])
+      for (const name of known.keys()) if (!names.includes(name)) known.delete(name);
     const pods = found.flatMap(pod => pod ?? []);
     const byName = new Map(pods.map(pod => [`${pod.metadata.namespace}/${pod.metadata.name}`, pod]));
     this.#options.onPods([...byName.values()]);
@@ -57,7 +60,8 @@ export class StaticFiles {
     const path = join(this.#options.directory, name);
     try {
       const content = await readFile(path);
-      if (content.length > maxManifestBytes) throw new Error(`${path}: ${content.length} bytes; at most ${maxManifestBytes} are allowed`);
+      if (content.length > maxManifestBytes)
+        throw new Error(`${path}: ${content.length} bytes; at most ${maxManifestBytes} are allowed`);
       const pod = parseStaticPod(path, content.toString('utf8'), this.#options.nodeName);
       this.#problems.delete(name);
       this.#good.set(name, pod);

@@ -4,8 +4,8 @@ import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Pod } from '../../src/kube/pod.js';
 
 export const mirrorAnnotation = 'kubernetes.io/config.mirror';
-export const hashAnnotation = 'kubernetes.io/config.hash';
-export const sourceAnnotation = 'kubernetes.io/config.source';
+const hashAnnotation = 'kubernetes.io/config.hash';
+const sourceAnnotation = 'kubernetes.io/config.source';
 
 export const isMirror = (pod: Pod): boolean => pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
 
@@ -22,7 +22,8 @@ export function parseStaticPod(file: string, text: string, nodeName: string): Po
   const lines = new LineCounter();
   const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: true, version: '1.1' });
   const [document] = documents;
-  if (!document || documents.length !== 1) throw new ManifestError(`${file}: holds ${documents.length} documents; exactly one Pod is allowed`);
+  if (!document || documents.length !== 1)
+    throw new ManifestError(`${file}: holds ${documents.length} documents; exactly one Pod is allowed`);
   const [problem] = document.errors;
   if (problem) {
     const { line, col } = lines.linePos(problem.pos[0]);
@@ -40,18 +41,28 @@ export function parseStaticPod(file: string, text: string, nodeName: string): Po
 }
 
 function check(value: unknown, at: (...path: (string | number)[]) => string): Pod {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ManifestError(`${at()}: must be an object of kind Pod`);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ManifestError(`${at()}: must be an object of kind Pod`);
   const pod = value as Pod;
-  if (pod.kind !== 'Pod' || pod.apiVersion !== 'v1') throw new ManifestError(`${at('kind')}: "${pod.apiVersion}/${pod.kind}": must be v1/Pod`);
+  if (pod.kind !== 'Pod' || pod.apiVersion !== 'v1')
+    throw new ManifestError(`${at('kind')}: "${pod.apiVersion}/${pod.kind}": must be v1/Pod`);
   if (typeof pod.metadata?.name !== 'string' || !nameForm.test(pod.metadata.name)) {
-    throw new ManifestError(`${at('metadata', 'name')}: metadata.name "${String(pod.metadata?.name)}": must be a lower-case DNS name`);
+    throw new ManifestError(
+      `${at('metadata', 'name')}: metadata.name "${String(pod.metadata?.name)}": must be a lower-case DNS name`,
+    );
   }
   const containers: unknown = pod.spec?.containers;
-  if (!Array.isArray(containers) || containers.length === 0) throw new ManifestError(`${at('spec')}: spec.containers: at least one is required`);
-  for (const [list, items] of [['containers', containers], ['initContainers', pod.spec.initContainers ?? []]] as const) {
+  if (!Array.isArray(containers) || containers.length === 0)
+    throw new ManifestError(`${at('spec')}: spec.containers: at least one is required`);
+  for (const [list, items] of [
+    ['containers', containers],
+    ['initContainers', pod.spec.initContainers ?? []],
+  ] as const) {
     for (const [i, c] of (items as { name?: unknown; image?: unknown }[]).entries()) {
-      if (typeof c?.name !== 'string' || !labelForm.test(c.name)) throw new ManifestError(`${at('spec', list, i)}: spec.${list}[${i}].name: a DNS label is required`);
-      if (typeof c.image !== 'string' || c.image === '') throw new ManifestError(`${at('spec', list, i)}: spec.${list}[${i}].image: required`);
+      if (typeof c?.name !== 'string' || !labelForm.test(c.name))
+        throw new ManifestError(`${at('spec', list, i)}: spec.${list}[${i}].name: a DNS label is required`);
+      if (typeof c.image !== 'string' || c.image === '')
+        throw new ManifestError(`${at('spec', list, i)}: spec.${list}[${i}].image: required`);
     }
   }
   return pod;
@@ -59,7 +70,10 @@ function check(value: unknown, at: (...path: (string | number)[]) => string): Po
 
 /** Name with the node's, UID from content, node and path: the same file is the same pod after a restart. */
 function dress(pod: Pod, file: string, text: string, nodeName: string): Pod {
-  const hash = createHash('sha256').update(JSON.stringify([file, nodeName, text])).digest('hex').slice(0, 32);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([file, nodeName, text]))
+    .digest('hex')
+    .slice(0, 32);
   return {
     ...pod,
     metadata: {
@@ -77,6 +91,9 @@ function dress(pod: Pod, file: string, text: string, nodeName: string): Pod {
 export function mirrorFor(pod: Pod): Pod {
   const { uid, ...metadata } = pod.metadata;
   const annotations = { ...metadata.annotations, [mirrorAnnotation]: uid ?? '' };
-  const spec = { ...pod.spec, tolerations: [{ operator: 'Exists' as const, effect: 'NoExecute' }, ...(pod.spec.tolerations ?? [])] };
+  const spec = {
+    ...pod.spec,
+    tolerations: [{ operator: 'Exists' as const, effect: 'NoExecute' }, ...(pod.spec.tolerations ?? [])],
+  };
   return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, annotations }, spec };
 }

@@ -3,7 +3,15 @@
  * Reasons and messages are kubelet's (issue texts and reliability rules A5, A6).
  */
 import type { Condition } from '../../src/kube/meta.js';
-import type { Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodPhase, PodStatus } from '../../src/kube/pod.js';
+import type {
+  Container,
+  ContainerState,
+  ContainerStateTerminated,
+  ContainerStatus,
+  Pod,
+  PodPhase,
+  PodStatus,
+} from '../../src/kube/pod.js';
 import { type ContainerFacts, type EndedRun, factsOf, initContainers, isSidecar, type PodFacts } from './facts.js';
 import { initFailed, isFinished } from './plan.js';
 import { backoffMessage, nextStartAt, restarts } from './restart.js';
@@ -82,10 +90,18 @@ function containerStatus(pod: Pod, facts: PodFacts, container: Container, now: n
   };
 }
 
-function containerState(pod: Pod, facts: PodFacts, container: Container, state: ContainerFacts, now: number, init: boolean): ContainerState {
+function containerState(
+  pod: Pod,
+  facts: PodFacts,
+  container: Container,
+  state: ContainerFacts,
+  now: number,
+  init: boolean,
+): ContainerState {
   if (state.live) return { running: { startedAt: state.live.startedAt } };
   const stopped = facts.termination !== undefined || isFinished(pod, facts);
-  if (state.obstacle && !stopped) return { waiting: { reason: state.obstacle.reason, message: state.obstacle.message } };
+  if (state.obstacle && !stopped)
+    return { waiting: { reason: state.obstacle.reason, message: state.obstacle.message } };
   if (state.ended) {
     if (!stopped && restarts(pod, container, state.ended, init)) return waitingForRestart(pod, container, state, now);
     return { terminated: terminated(state.ended) };
@@ -134,9 +150,18 @@ export function seconds(time: string): string {
   return `${time.slice(0, 19)}Z`;
 }
 
-function conditions(pod: Pod, facts: PodFacts, phase: PodPhase, init: ContainerStatus[], apps: ContainerStatus[]): Condition[] {
-  const initialized = initDone(pod, facts) || apps.some(s => s.state?.running || s.lastState?.terminated) || phase === 'Succeeded';
-  const sidecars = initContainers(pod).filter(isSidecar).map(c => c.name);
+function conditions(
+  pod: Pod,
+  facts: PodFacts,
+  phase: PodPhase,
+  init: ContainerStatus[],
+  apps: ContainerStatus[],
+): Condition[] {
+  const initialized =
+    initDone(pod, facts) || apps.some(s => s.state?.running || s.lastState?.terminated) || phase === 'Succeeded';
+  const sidecars = initContainers(pod)
+    .filter(isSidecar)
+    .map(c => c.name);
   const must = [...init.filter(s => sidecars.includes(s.name)), ...apps];
   const unready = must.filter(s => !s.ready).map(s => s.name);
   const uninitialized = init.filter(s => !s.ready).map(s => s.name);
@@ -146,7 +171,11 @@ function conditions(pod: Pod, facts: PodFacts, phase: PodPhase, init: ContainerS
       : phase === 'Failed'
         ? { status: 'False', reason: 'PodFailed' }
         : unready.length > 0
-          ? { status: 'False', reason: 'ContainersNotReady', message: `containers with unready status: [${unready.join(' ')}]` }
+          ? {
+              status: 'False',
+              reason: 'ContainersNotReady',
+              message: `containers with unready status: [${unready.join(' ')}]`,
+            }
           : { status: 'True' };
   return [
     { type: 'PodReadyToStartContainers', status: facts.sandbox?.alive && !facts.tornDown ? 'True' : 'False' },
@@ -167,6 +196,9 @@ function conditions(pod: Pod, facts: PodFacts, phase: PodPhase, init: ContainerS
 /** lastTransitionTime moves only when the status does. */
 function withTransition(condition: Condition, before: readonly Condition[], now: number): Condition {
   const old = before.find(c => c.type === condition.type);
-  const at = old?.status === condition.status && old.lastTransitionTime ? old.lastTransitionTime : seconds(new Date(now).toISOString());
+  const at =
+    old?.status === condition.status && old.lastTransitionTime
+      ? old.lastTransitionTime
+      : seconds(new Date(now).toISOString());
   return { ...condition, lastProbeTime: null, lastTransitionTime: at };
 }

@@ -4,25 +4,33 @@
  * change `facts` and ask for another run.
  */
 import { cgroupKill } from '../../native/index.js';
-import type { RunResult } from '../../src/base/queue.js';
-import { failpoint } from '../../src/base/failpoint.js';
-import { describe } from '../../src/base/errors.js';
 import { backoffDelay } from '../../src/base/backoff.js';
+import { describe } from '../../src/base/errors.js';
+import { failpoint } from '../../src/base/failpoint.js';
+import type { RunResult } from '../../src/base/queue.js';
 import type { Pod, PodStatus } from '../../src/kube/pod.js';
 import type { ContainerHandle, ExitRecord } from '../containers/contract.js';
 import { VolumeError } from '../volumes/contract.js';
 import { type PreparedVolume, prepareVolumes } from '../volumes/volumes.js';
-import { type ContainerFacts, type EndedRun, factsOf, mergeTermination, type Obstacle, type PodFacts, type Termination } from './facts.js';
+import { endedRun } from './ended.js';
+import {
+  type ContainerFacts,
+  type EndedRun,
+  factsOf,
+  mergeTermination,
+  type Obstacle,
+  type PodFacts,
+  type Termination,
+} from './facts.js';
+import { writePodFiles } from './files.js';
 import type { PodNode } from './node-contract.js';
 import { attemptCgroup, type PodPaths, sandboxId } from './paths.js';
 import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
 import { removePodDirectory, writePodRecord } from './records.js';
 import { crashBackoff, crashesAfter, nextStartAt } from './restart.js';
 import { makeSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
-import { endedRun } from './ended.js';
 import { startContainer } from './start-container.js';
 import { podStatus } from './status.js';
-import { writePodFiles } from './files.js';
 
 /** A live container as the worker holds it. */
 export interface LiveContainer {
@@ -111,7 +119,11 @@ export class PodWorker {
   }
 
   #report(): void {
-    const status = podStatus(this.#pod, this.#facts, { hostIP: this.node.hostIP, now: this.node.now(), previous: this.#lastStatus });
+    const status = podStatus(this.#pod, this.#facts, {
+      hostIP: this.node.hostIP,
+      now: this.node.now(),
+      previous: this.#lastStatus,
+    });
     this.#lastStatus = status;
     const text = JSON.stringify(status);
     if (text === this.#lastSent) return;
@@ -134,7 +146,13 @@ export class PodWorker {
       case 'release':
         return this.#release();
       case 'fail':
-        this.terminate({ deleted: false, failed: true, reason: action.reason, message: action.message, graceMs: podGraceMs(this.#pod) });
+        this.terminate({
+          deleted: false,
+          failed: true,
+          reason: action.reason,
+          message: action.message,
+          graceMs: podGraceMs(this.#pod),
+        });
     }
   }
 
@@ -145,13 +163,27 @@ export class PodWorker {
       this.#recorded = true;
       const sandbox = await makeSandbox(this.node, this.#pod, this.paths, attempt);
       const { sandboxObstacle: _, ...facts } = this.#facts;
-      this.#facts = { ...facts, nextSandbox: attempt + 1, tornDown: false, sandbox: { attempt, alive: true, ...(sandbox.ip && { ip: sandbox.ip }) } };
+      this.#facts = {
+        ...facts,
+        nextSandbox: attempt + 1,
+        tornDown: false,
+        sandbox: { attempt, alive: true, ...(sandbox.ip && { ip: sandbox.ip }) },
+      };
       this.#watchSandbox(sandbox);
-      await writePodFiles(this.#pod, this.paths, this.node.dns, this.#pod.spec.hostNetwork ? this.node.hostIP : sandbox.ip);
+      await writePodFiles(
+        this.#pod,
+        this.paths,
+        this.node.dns,
+        this.#pod.spec.hostNetwork ? this.node.hostIP : sandbox.ip,
+      );
     } catch (error) {
       const message = `Failed to create pod sandbox: ${describe(error)}`;
       this.node.log.warn({ pod: this.paths.uid, error: describe(error) }, 'sandbox failed');
-      this.#facts = { ...this.#facts, nextSandbox: attempt + 1, sandboxObstacle: this.#obstacle(this.#facts.sandboxObstacle, 'FailedCreatePodSandBox', message) };
+      this.#facts = {
+        ...this.#facts,
+        nextSandbox: attempt + 1,
+        sandboxObstacle: this.#obstacle(this.#facts.sandboxObstacle, 'FailedCreatePodSandBox', message),
+      };
       this.node.event(this.#pod, 'Warning', 'FailedCreatePodSandBox', message);
     }
   }
@@ -179,13 +211,21 @@ export class PodWorker {
     switch (outcome.result) {
       case 'started': {
         const { handle } = outcome.live;
-        this.#setContainer(name, { ...rest, imageID: outcome.imageID, nextAttempt: attempt + 1, live: { attempt, id: handle.id, startedAt: handle.startedAt } });
+        this.#setContainer(name, {
+          ...rest,
+          imageID: outcome.imageID,
+          nextAttempt: attempt + 1,
+          live: { attempt, id: handle.id, startedAt: handle.startedAt },
+        });
         this.#watchContainer(name, outcome.live);
         await failpoint('container.afterStart');
         return;
       }
       case 'ended':
-        this.#setContainer(name, this.#afterRun({ ...rest, imageID: outcome.imageID, nextAttempt: attempt + 1 }, outcome.ended));
+        this.#setContainer(
+          name,
+          this.#afterRun({ ...rest, imageID: outcome.imageID, nextAttempt: attempt + 1 }, outcome.ended),
+        );
         return;
       case 'obstacle':
         this.#setContainer(name, { ...rest, obstacle: outcome.obstacle });
@@ -199,9 +239,13 @@ export class PodWorker {
       this.#facts = facts;
       return true;
     } catch (error) {
-      if (!(error instanceof VolumeError)) this.node.log.warn({ pod: this.paths.uid, error: describe(error) }, 'volumes failed');
+      if (!(error instanceof VolumeError))
+        this.node.log.warn({ pod: this.paths.uid, error: describe(error) }, 'volumes failed');
       const message = describe(error);
-      this.#facts = { ...this.#facts, volumesObstacle: this.#obstacle(this.#facts.volumesObstacle, 'FailedMount', message) };
+      this.#facts = {
+        ...this.#facts,
+        volumesObstacle: this.#obstacle(this.#facts.volumesObstacle, 'FailedMount', message),
+      };
       this.node.event(this.#pod, 'Warning', 'FailedMount', message);
       return false;
     }
@@ -210,10 +254,17 @@ export class PodWorker {
   /** What the container needs from other objects may be there now: obstacles are tried again at once. */
   retryObstacles(): void {
     const containers = Object.fromEntries(
-      Object.entries(this.#facts.containers).map(([name, c]) => [name, c.obstacle ? { ...c, obstacle: { ...c.obstacle, retryAt: 0 } } : c]),
+      Object.entries(this.#facts.containers).map(([name, c]) => [
+        name,
+        c.obstacle ? { ...c, obstacle: { ...c.obstacle, retryAt: 0 } } : c,
+      ]),
     );
     const { volumesObstacle, ...facts } = this.#facts;
-    this.#facts = { ...facts, containers, ...(volumesObstacle && { volumesObstacle: { ...volumesObstacle, retryAt: 0 } }) };
+    this.#facts = {
+      ...facts,
+      containers,
+      ...(volumesObstacle && { volumesObstacle: { ...volumesObstacle, retryAt: 0 } }),
+    };
     this.wake();
   }
 
@@ -221,8 +272,17 @@ export class PodWorker {
     const live = this.#live.get(name);
     if (!live) return;
     const now = this.node.now();
-    this.#setContainer(name, { ...factsOf(this.#facts, name), stop: { since: now, killAt: now + graceMs, killed: false } });
-    this.node.event(this.#pod, 'Normal', 'Killing', why && !this.#facts.termination?.deleted ? `Stopping container ${name}: ${why}` : `Stopping container ${name}`, name);
+    this.#setContainer(name, {
+      ...factsOf(this.#facts, name),
+      stop: { since: now, killAt: now + graceMs, killed: false },
+    });
+    this.node.event(
+      this.#pod,
+      'Normal',
+      'Killing',
+      why && !this.#facts.termination?.deleted ? `Stopping container ${name}: ${why}` : `Stopping container ${name}`,
+      name,
+    );
     await failpoint('container.beforeStop');
     if (graceMs > 0) await this.node.runtime.signal(live.handle, live.stopSignal);
   }
@@ -238,13 +298,20 @@ export class PodWorker {
   async #tearDown(): Promise<void> {
     const attempt = this.#facts.sandbox?.attempt ?? this.#facts.nextSandbox - 1;
     if (attempt >= 0) {
-      await releaseSandbox(this.node, this.paths, { attempt, id: sandboxId(this.paths.uid, attempt) }, this.#sandbox?.pause);
+      await releaseSandbox(
+        this.node,
+        this.paths,
+        { attempt, id: sandboxId(this.paths.uid, attempt) },
+        this.#sandbox?.pause,
+      );
     }
     this.#sandbox = undefined;
     const ending = this.#facts.termination !== undefined || isFinished(this.#pod, this.#facts);
     const { sandbox, ...facts } = this.#facts;
     // a finished pod keeps showing the address it had
-    this.#facts = ending ? { ...facts, tornDown: true, ...(sandbox && { sandbox: { ...sandbox, alive: false } }) } : { ...facts, tornDown: true };
+    this.#facts = ending
+      ? { ...facts, tornDown: true, ...(sandbox && { sandbox: { ...sandbox, alive: false } }) }
+      : { ...facts, tornDown: true };
   }
 
   async #release(): Promise<void> {
@@ -277,14 +344,30 @@ export class PodWorker {
     const after = this.#afterRun(rest, ended);
     this.#setContainer(name, after);
     const waits = nextStartAt(after) > this.node.now();
-    if (waits && !this.#facts.termination && (this.#pod.spec.restartPolicy ?? 'Always') !== 'Never' && after.crashes > 1) {
-      this.node.event(this.#pod, 'Warning', 'BackOff', `Back-off restarting failed container ${name} in pod ${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.paths.uid})`, name);
+    if (
+      waits &&
+      !this.#facts.termination &&
+      (this.#pod.spec.restartPolicy ?? 'Always') !== 'Never' &&
+      after.crashes > 1
+    ) {
+      this.node.event(
+        this.#pod,
+        'Warning',
+        'BackOff',
+        `Back-off restarting failed container ${name} in pod ${this.#pod.metadata.name}_${this.#pod.metadata.namespace}(${this.paths.uid})`,
+        name,
+      );
     }
     this.wake();
   }
 
   #afterRun(state: ContainerFacts, ended: EndedRun): ContainerFacts {
-    return { ...state, ended, ...(state.ended && { endedBefore: state.ended }), crashes: crashesAfter(state.crashes, ended) };
+    return {
+      ...state,
+      ended,
+      ...(state.ended && { endedBefore: state.ended }),
+      crashes: crashesAfter(state.crashes, ended),
+    };
   }
 
   #setContainer(name: string, state: ContainerFacts): void {

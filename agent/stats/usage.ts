@@ -1,10 +1,10 @@
 /** Live CPU and memory of every pod from its cgroups: one native trip for all of them, rates from two samples. */
 import { readFileSync } from 'node:fs';
-import { cgroupPids, cgroupStats, type CgroupStats } from '../../native/index.js';
+import { type CgroupStats, cgroupPids, cgroupStats } from '../../native/index.js';
 import type { NodeStats } from '../../src/link/frames.js';
+import { memoryBytes } from '../machine.js';
 import { attemptCgroup } from '../pods/paths.js';
 import type { PodWorker } from '../pods/worker.js';
-import { memoryBytes } from '../machine.js';
 
 interface Sample {
   readonly atMs: number;
@@ -39,7 +39,11 @@ export class UsageSampler {
         if (!stats) return undefined;
         const sample = { atMs, usageUsec: stats.cpuUsageUsec };
         next.set(w.path, sample);
-        return { ...w, cpuCores: rate(this.#samples.get(w.path), sample), memory: w.container ? await memoryOf(w.path, stats) : stats.memoryWorkingSetBytes };
+        return {
+          ...w,
+          cpuCores: rate(this.#samples.get(w.path), sample),
+          memory: w.container ? await memoryOf(w.path, stats) : stats.memoryWorkingSetBytes,
+        };
       }),
     );
     this.#samples = next;
@@ -47,21 +51,25 @@ export class UsageSampler {
   }
 
   #assemble(rows: readonly (Wanted & { cpuCores: number; memory: number })[]): NodeStats {
-    const pods = rows.filter(r => r.container === undefined).map(pod => {
-      const containers = rows
-        .filter(r => r.worker === pod.worker && r.container !== undefined)
-        .map(r => ({ name: r.container ?? '', cpuCores: r.cpuCores, memoryWorkingSetBytes: r.memory }));
-      const { namespace = '', name, uid = '' } = pod.worker.pod.metadata;
-      const memory = pod.memory >= 0 ? pod.memory : containers.reduce((sum, c) => sum + Math.max(0, c.memoryWorkingSetBytes), 0);
-      return { namespace, name, uid, cpuCores: pod.cpuCores, memoryWorkingSetBytes: memory, containers };
-    });
+    const pods = rows
+      .filter(r => r.container === undefined)
+      .map(pod => {
+        const containers = rows
+          .filter(r => r.worker === pod.worker && r.container !== undefined)
+          .map(r => ({ name: r.container ?? '', cpuCores: r.cpuCores, memoryWorkingSetBytes: r.memory }));
+        const { namespace = '', name, uid = '' } = pod.worker.pod.metadata;
+        const memory =
+          pod.memory >= 0 ? pod.memory : containers.reduce((sum, c) => sum + Math.max(0, c.memoryWorkingSetBytes), 0);
+        return { namespace, name, uid, cpuCores: pod.cpuCores, memoryWorkingSetBytes: memory, containers };
+      });
     const used = memoryBytes('MemTotal') - memoryBytes('MemAvailable');
     return { time: new Date().toISOString(), cpuCores: this.#nodeCpu(), memoryWorkingSetBytes: used, pods };
   }
 
   /** Busy share of all processors since the last sample, from /proc/stat (proc(5): ticks of 10 ms). */
   #nodeCpu(): number {
-    const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/\s+/).map(Number) ?? [];
+    const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] =
+      readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/\s+/).map(Number) ?? [];
     const now = { busy: (user + nice + system + irq + softirq) * 10, atMs: performance.now() };
     const before = this.#cpu;
     this.#cpu = now;

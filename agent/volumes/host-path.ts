@@ -1,7 +1,7 @@
 /** hostPath: a root door by definition; the type is enforced as Kubernetes says (reliability rule B8). */
 import { mkdir, open, stat } from 'node:fs/promises';
 import { codeOf } from '../../src/base/errors.js';
-import { type VolumeKind, VolumeError } from './contract.js';
+import { VolumeError, type VolumeKind } from './contract.js';
 
 type Stats = Awaited<ReturnType<typeof stat>>;
 
@@ -21,8 +21,12 @@ export const hostPath: VolumeKind = {
   prepare: async volume => {
     const { path, type = '' } = volume.hostPath ?? { path: '' };
     const check = checks[type];
-    if (!check) throw new VolumeError(`volume "${volume.name}": hostPath.type "${type}": allowed are ${Object.keys(checks).filter(Boolean).join(', ')}`);
-    if (path.split('/').includes('..')) throw new VolumeError(`volume "${volume.name}": hostPath.path "${path}" must not contain ".."`);
+    if (!check)
+      throw new VolumeError(
+        `volume "${volume.name}": hostPath.type "${type}": allowed are ${Object.keys(checks).filter(Boolean).join(', ')}`,
+      );
+    if (path.split('/').includes('..'))
+      throw new VolumeError(`volume "${volume.name}": hostPath.path "${path}" must not contain ".."`);
     if (type === 'DirectoryOrCreate') await mkdir(path, { recursive: true, mode: 0o755 });
     if (type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close();
     const found = await stat(path).catch((error: unknown) => {

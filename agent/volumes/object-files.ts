@@ -41,19 +41,33 @@ interface Projection {
   readonly optional?: boolean;
 }
 
-async function project(volume: Volume, context: VolumeContext, source: Projection, data: Map<string, Buffer> | undefined, missing: string) {
-  if (!data && !source.optional) throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${missing}`);
+async function project(
+  volume: Volume,
+  context: VolumeContext,
+  source: Projection,
+  data: Map<string, Buffer> | undefined,
+  missing: string,
+) {
+  if (!data && !source.optional)
+    throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${missing}`);
   await writeFiles(context.directory, selectFiles(volume.name, data ?? new Map(), source));
   return { source: context.directory, readOnly: true };
 }
 
 /** Which key goes to which path. Pure; throws VolumeError for a missing key or a path that leaves the volume. */
-export function selectFiles(volume: string, data: ReadonlyMap<string, Buffer>, { items, defaultMode = 0o644, optional }: Projection): FileContent[] {
+export function selectFiles(
+  volume: string,
+  data: ReadonlyMap<string, Buffer>,
+  { items, defaultMode = 0o644, optional }: Projection,
+): FileContent[] {
   const wanted: readonly KeyToPath[] = items ?? [...data.keys()].map(key => ({ key, path: key }));
   return wanted.flatMap(({ key, path, mode }) => {
     const content = data.get(key);
     if (!content && optional) return [];
-    if (!content) throw new VolumeError(`MountVolume.SetUp failed for volume "${volume}" : references non-existent config key: ${key}`);
+    if (!content)
+      throw new VolumeError(
+        `MountVolume.SetUp failed for volume "${volume}" : references non-existent config key: ${key}`,
+      );
     const clean = normalize(path);
     if (clean.startsWith('/') || clean === '..' || clean.startsWith('../') || clean.startsWith('..')) {
       throw new VolumeError(`volume "${volume}": items path "${path}" must be relative and must not start with ".."`);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ConfigMap, Secret } from '../../src/kube/node.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 import type { MountSpec } from '../containers/contract.js';
-import { type VolumeKind, VolumeError } from './contract.js';
+import { VolumeError, type VolumeKind } from './contract.js';
 import { emptyDir } from './empty-dir.js';
 import { hostPath } from './host-path.js';
 import { configMapVolume, secretVolume } from './object-files.js';
@@ -21,14 +21,20 @@ export interface VolumeSources {
 }
 
 /** Makes every volume of the pod ready. Throws VolumeError naming the first that cannot be. */
-export async function prepareVolumes(pod: Pod, directory: string, sources: VolumeSources): Promise<Map<string, PreparedVolume>> {
+export async function prepareVolumes(
+  pod: Pod,
+  directory: string,
+  sources: VolumeSources,
+): Promise<Map<string, PreparedVolume>> {
   const namespace = pod.metadata.namespace ?? 'default';
   const ready = new Map<string, PreparedVolume>();
   for (const volume of pod.spec.volumes ?? []) {
     const kind = kinds.find(k => k.serves(volume));
     if (!kind) {
       const source = Object.keys(volume).find(key => key !== 'name');
-      throw new VolumeError(`volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret`);
+      throw new VolumeError(
+        `volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret`,
+      );
     }
     const prepared = await kind.prepare(volume, {
       pod,
@@ -45,13 +51,24 @@ export async function prepareVolumes(pod: Pod, directory: string, sources: Volum
 export function volumeMounts(container: Container, volumes: ReadonlyMap<string, PreparedVolume>): MountSpec[] {
   return (container.volumeMounts ?? []).map(mount => {
     const volume = volumes.get(mount.name);
-    if (!volume) throw new VolumeError(`container ${container.name}: volumeMounts names volume "${mount.name}", which the pod does not have`);
-    if (mount.subPath || mount.subPathExpr) throw new VolumeError(`container ${container.name}: volumeMounts "${mount.name}": subPath is not supported by this node yet`);
+    if (!volume)
+      throw new VolumeError(
+        `container ${container.name}: volumeMounts names volume "${mount.name}", which the pod does not have`,
+      );
+    if (mount.subPath || mount.subPathExpr)
+      throw new VolumeError(
+        `container ${container.name}: volumeMounts "${mount.name}": subPath is not supported by this node yet`,
+      );
     return {
       source: volume.source,
       target: mount.mountPath,
       readOnly: volume.readOnly || mount.readOnly === true,
-      propagation: mount.mountPropagation === 'Bidirectional' ? 'shared' : mount.mountPropagation === 'HostToContainer' ? 'slave' : 'private',
+      propagation:
+        mount.mountPropagation === 'Bidirectional'
+          ? 'shared'
+          : mount.mountPropagation === 'HostToContainer'
+            ? 'slave'
+            : 'private',
     };
   });
 }

@@ -15,7 +15,8 @@ export function parseFailpoints(text: string): ReadonlyMap<string, Effect> {
     const [verb, value] = effect.split(':');
     if (verb === 'crash' || verb === 'error') found.set(name, { do: verb });
     else if (verb === 'delay') found.set(name, { do: 'delay', ms: Number(value ?? 100) });
-    else throw new Error(`KEELSON_FAILPOINTS: unknown effect "${effect}" of "${name}"; allowed: crash, error, delay:MS`);
+    else
+      throw new Error(`KEELSON_FAILPOINTS: unknown effect "${effect}" of "${name}"; allowed: crash, error, delay:MS`);
   }
   return found;
 }

@@ -8,5 +8,8 @@ const secretPaths = ['authorization', '*.authorization', 'token', '*.token', 'he
 /** @param name the role: `controller`, `agent`, … Level from KEELSON_LOG (default `info`). */
 export function createLogger(name: string): Logger {
   const level = process.env['KEELSON_LOG'] ?? 'info';
-  return pino({ name, level, base: { name }, redact: secretPaths, timestamp: pino.stdTimeFunctions.isoTime }, pino.destination({ fd: 2, sync: true }));
+  return pino(
+    { name, level, base: { name }, redact: secretPaths, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ fd: 2, sync: true }),
+  );
 }

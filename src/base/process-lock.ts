@@ -37,7 +37,10 @@ export function acquireLock(path: string, what: string): ProcessLock {
       if (codeOf(error) !== 'EEXIST') throw error;
       const holder = readHolder(path);
       if (holder && processStartTime(holder.pid) === holder.startTime) {
-        throw new UserError(`${what} is in use by process ${holder.pid}`, 'stop that one, or choose another --data-dir');
+        throw new UserError(
+          `${what} is in use by process ${holder.pid}`,
+          'stop that one, or choose another --data-dir',
+        );
       }
       rmSync(path, { force: true });
     }

@@ -1,6 +1,6 @@
 /** The controller's parts seen through each other's contracts: the API's cache and client as the hub and scheduler want them. */
 import type { ApiClient } from '../api/client.js';
-import { readyCount, podStatusText } from '../api/pod/columns.js';
+import { podStatusText, readyCount } from '../api/pod/columns.js';
 import type { ObjectView } from '../api/view.js';
 import { describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
@@ -54,11 +54,13 @@ export function hubSink(client: ApiClient, view: ObjectView): HubSink {
 
 /** A static pod's mirror: made, or replaced when its file has changed. */
 async function putMirror(client: ApiClient, view: ObjectView, node: string, pod: Pod): Promise<number> {
-  if (!mirrorHash(pod) || pod.spec.nodeName !== node) throw failure(403, 'Forbidden', `a node may only mirror its own static pods`);
+  if (!mirrorHash(pod) || pod.spec.nodeName !== node)
+    throw failure(403, 'Forbidden', `a node may only mirror its own static pods`);
   const { namespace, name } = pod.metadata;
   const found = view.get('Pod', namespace, name) as Pod | undefined;
   if (found && mirrorHash(found) === mirrorHash(pod)) return view.revision;
-  if (found && !mirrorHash(found)) throw failure(409, 'AlreadyExists', `pods "${name}" already exists, and is no static pod`);
+  if (found && !mirrorHash(found))
+    throw failure(409, 'AlreadyExists', `pods "${name}" already exists, and is no static pod`);
   if (found) await client.delete('Pod', { namespace, name, uid: found.metadata.uid }, { gracePeriodSeconds: 0 });
   return (await client.create('Pod', pod)).revision;
 }
@@ -77,7 +79,9 @@ export function schedulerView(view: ObjectView): SchedulerView {
 
 export function schedulerWrites(client: ApiClient, log: Logger): SchedulerWrites {
   const event = (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string) =>
-    void client.event('default-scheduler', referenceTo(pod), type, reason, message).catch((error: unknown) => log.debug({ error: describe(error) }, 'event lost'));
+    void client
+      .event('default-scheduler', referenceTo(pod), type, reason, message)
+      .catch((error: unknown) => log.debug({ error: describe(error) }, 'event lost'));
   return {
     bind: async (pod, node) => {
       const { namespace = 'default', name, uid } = pod.metadata;
@@ -89,8 +93,19 @@ export function schedulerWrites(client: ApiClient, log: Logger): SchedulerWrites
       // told once: it is asked again at every change of a node
       if (before.some(c => c.type === 'PodScheduled' && c.message === message)) return;
       const { namespace = 'default', name, uid } = pod.metadata;
-      const condition = { type: 'PodScheduled', status: 'False' as const, reason: 'Unschedulable', message, lastProbeTime: null, lastTransitionTime: `${new Date().toISOString().slice(0, 19)}Z` };
-      await client.updateStatus('Pod', { namespace, name, uid }, { ...pod.status, conditions: [...before.filter(c => c.type !== 'PodScheduled'), condition] });
+      const condition = {
+        type: 'PodScheduled',
+        status: 'False' as const,
+        reason: 'Unschedulable',
+        message,
+        lastProbeTime: null,
+        lastTransitionTime: `${new Date().toISOString().slice(0, 19)}Z`,
+      };
+      await client.updateStatus(
+        'Pod',
+        { namespace, name, uid },
+        { ...pod.status, conditions: [...before.filter(c => c.type !== 'PodScheduled'), condition] },
+      );
       event(pod, 'Warning', 'FailedScheduling', message);
     },
   };

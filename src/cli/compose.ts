@@ -1,4 +1,6 @@
 /** Builds and wires the parts of the controller: the only place on its side that knows all of them. */
+
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
 import { nodeNameOf } from '../api/authorize.js';
@@ -6,24 +8,24 @@ import { bootstrap } from '../api/bootstrap.js';
 import { ApiClient } from '../api/client.js';
 import type { Engine } from '../api/engine.js';
 import { forbidden } from '../api/errors.js';
-import { writeKubeconfig } from '../api/kubeconfig.js';
 import { builtInKinds } from '../api/kinds/index.js';
+import { writeKubeconfig } from '../api/kubeconfig.js';
 import { openPki } from '../api/pki.js';
 import { refuseUpgrade } from '../api/respond.js';
 import { createApiServer } from '../api/server.js';
 import { View } from '../api/view.js';
-import { acquireLock } from '../base/process-lock.js';
 import { createLogger } from '../base/log.js';
-import { mkdir } from 'node:fs/promises';
+import { acquireLock } from '../base/process-lock.js';
+import { controllers as allControllers } from '../controllers/index.js';
+import { startControllers } from '../controllers/runner.js';
 import { DashboardFeed } from '../dashboard/feed.js';
 import { maxControlBytes } from '../link/frames.js';
 import { LinkHub } from '../link/hub.js';
 import { SchedulerLoop } from '../scheduler/loop.js';
+import { startCompaction } from '../store/compaction.js';
 import { openSqliteStore } from '../store/sqlite.js';
-import { dashboardFiles, isOwnOrigin } from './dashboard-files.js';
 import { hubSink, hubView, schedulerView, schedulerWrites, summarize } from './adapters.js';
-import { controllers as allControllers } from '../controllers/index.js';
-import { startControllers } from '../controllers/runner.js';
+import { dashboardFiles, isOwnOrigin } from './dashboard-files.js';
 
 export interface ControllerOptions {
   readonly dataDir: string;
@@ -61,18 +63,44 @@ export async function startController(options: ControllerOptions): Promise<Contr
     summarize,
     mayLook: async token => server.tokens.find(token)?.groups.includes('system:masters') ?? false,
   });
-  const hub = new LinkHub({ view: hubView(view), sink: hubSink(client, view), log, onStats: (node, stats) => feed.usage(node, stats) });
-  const server = createApiServer({ engine, pki, log, streams: { open: (node, request) => hub.open(node, request) } });
+  const hub = new LinkHub({
+    view: hubView(view),
+    sink: hubSink(client, view),
+    log,
+    onStats: (node, stats) => feed.usage(node, stats),
+  });
+  const server = createApiServer({
+    engine,
+    pki,
+    log,
+    streams: { open: (node, request) => hub.open(node, request), isConnected: node => hub.isConnected(node) },
+  });
 
   const links = new WebSocketServer({ noServer: true, maxPayload: maxControlBytes, perMessageDeflate: false });
   server.onUpgrade('/link/v1', (request, socket, head, { identity }) => {
     const node = nodeNameOf(identity);
-    if (!node) return refuseUpgrade(socket, forbidden({ group: '', plural: 'nodes', kind: 'Node' }, '', 'only a node certificate (CN=system:node:NAME, O=system:nodes) may open the link'));
+    if (!node)
+      return refuseUpgrade(
+        socket,
+        forbidden(
+          { group: '', plural: 'nodes', kind: 'Node' },
+          '',
+          'only a node certificate (CN=system:node:NAME, O=system:nodes) may open the link',
+        ),
+      );
     links.handleUpgrade(request, socket, head, link => hub.accept(link, node));
   });
   const pages = new WebSocketServer({ noServer: true, maxPayload: 16 * 1024, perMessageDeflate: false });
   server.onUpgrade('/dashboard/ws', (request, socket, head) => {
-    if (!isOwnOrigin(request.headers, port)) return refuseUpgrade(socket, forbidden({ group: '', plural: 'dashboard', kind: '' }, '', `Origin ${String(request.headers.origin)} is not this server`));
+    if (!isOwnOrigin(request.headers, port))
+      return refuseUpgrade(
+        socket,
+        forbidden(
+          { group: '', plural: 'dashboard', kind: '' },
+          '',
+          `Origin ${String(request.headers.origin)} is not this server`,
+        ),
+      );
     pages.handleUpgrade(request, socket, head, page => feed.accept(page));
   });
   server.onHttp('/dashboard/', dashboardFiles());
@@ -81,8 +109,14 @@ export async function startController(options: ControllerOptions): Promise<Contr
   await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
   if (options.localNode) {
     const { name, credentials } = options.localNode;
-    await writeKubeconfig(credentials, { server: `unix:${options.unixSocket}`, ca: pki.ca, user: `system:node:${name}`, client: await pki.nodeCertificate(name) });
+    await writeKubeconfig(credentials, {
+      server: `unix:${options.unixSocket}`,
+      ca: pki.ca,
+      user: `system:node:${name}`,
+      client: await pki.nodeCertificate(name),
+    });
   }
+  const compaction = startCompaction(store, log);
   const scheduler = new SchedulerLoop(schedulerView(view), schedulerWrites(client, log), log);
   const controllers = startControllers({ controllers: allControllers, view, client, log, now: engine.now });
   log.info({ url, revision: view.revision }, 'controller started');
@@ -90,6 +124,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     url,
     stop: async () => {
       await Promise.all([scheduler.close(), controllers.close()]);
+      compaction.close();
       feed.close();
       hub.close();
       await server.close();

@@ -5,10 +5,16 @@ import { extname, join } from 'node:path';
 import type { HttpHook } from '../api/server.js';
 import { packageRoot } from './isolation.js';
 
-const types: Readonly<Record<string, string>> = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
+const types: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
 
 const headers = {
-  'content-security-policy': "default-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+  'content-security-policy':
+    "default-src 'self'; connect-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
 } as const;
@@ -26,9 +32,14 @@ export function dashboardFiles(folder = join(packageRoot, 'dist/page')): HttpHoo
     const name = path === '/dashboard/' ? '/dashboard/index.html' : path;
     const body = files.get(name);
     if (request.method !== 'GET' && request.method !== 'HEAD') return void response.writeHead(405, headers).end();
-    if (!body) return void response.writeHead(404, headers).end('the page has no such file; was it built? npm run build\n');
+    if (!body)
+      return void response.writeHead(404, headers).end('the page has no such file; was it built? npm run build\n');
     const cache = name.includes('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache';
-    response.writeHead(200, { ...headers, 'content-type': types[extname(name)] ?? 'application/octet-stream', 'cache-control': cache });
+    response.writeHead(200, {
+      ...headers,
+      'content-type': types[extname(name)] ?? 'application/octet-stream',
+      'cache-control': cache,
+    });
     response.end(request.method === 'HEAD' ? undefined : body);
   };
 }

@@ -34,11 +34,18 @@ export async function ensureHolder(runDir: string): Promise<Holder> {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const pause = join(packageRoot, 'build/Release/pause');
   // pause must not be a child that dies with the terminal: a session of its own
-  const child = spawn('unshare', ['--net', '--mount', '--propagation', 'private', '--', pause], { detached: true, stdio: 'ignore' });
+  const child = spawn('unshare', ['--net', '--mount', '--propagation', 'private', '--', pause], {
+    detached: true,
+    stdio: 'ignore',
+  });
   child.unref();
   const pid = await new Promise<number>((resolve, reject) => {
     child.once('spawn', () => resolve(child.pid ?? 0));
-    child.once('error', error => reject(new UserError('cannot make namespaces: the command "unshare" (util-linux) failed', undefined, { cause: error })));
+    child.once('error', error =>
+      reject(
+        new UserError('cannot make namespaces: the command "unshare" (util-linux) failed', undefined, { cause: error }),
+      ),
+    );
   });
   await execed(pid, 'pause');
   const holder = { pid, startTime: processStartTime(pid) ?? 0 };
@@ -50,7 +57,8 @@ export async function ensureHolder(runDir: string): Promise<Holder> {
 async function execed(pid: number, name: string): Promise<void> {
   const until = Date.now() + 5000;
   while (Date.now() < until) {
-    if (processStartTime(pid) === undefined) throw new UserError('cannot make namespaces', 'run as root; `keelson doctor` says what this kernel allows');
+    if (processStartTime(pid) === undefined)
+      throw new UserError('cannot make namespaces', 'run as root; `keelson doctor` says what this kernel allows');
     if (readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name) return;
     await new Promise(resolve => setTimeout(resolve, 2));
   }

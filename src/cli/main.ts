@@ -17,9 +17,24 @@ const program = new Command('keelson')
   .description('A Kubernetes-compatible cluster from one small program: real pods, no Docker, no containerd.')
   .version(version)
   .showHelpAfterError('(add --help for the flags and an example)')
-  .addHelpText('after', '\nStart here:\n  keelson doctor            what this kernel can do\n  keelson up                a whole cluster on this machine\n');
+  .addHelpText(
+    'after',
+    '\nStart here:\n  keelson doctor            what this kernel can do\n  keelson up                a whole cluster on this machine\n',
+  );
 
-for (const register of [registerUp, registerController, registerAgent, registerImageCommand, registerInspect, registerDoctor, registerEnter, registerSandbox, registerToken, registerReset]) register(program);
+for (const register of [
+  registerUp,
+  registerController,
+  registerAgent,
+  registerImageCommand,
+  registerInspect,
+  registerDoctor,
+  registerEnter,
+  registerSandbox,
+  registerToken,
+  registerReset,
+])
+  register(program);
 
 process.on('unhandledRejection', (error: unknown) => {
   // never swallowed: a supervisor starts us again, and pods do not notice (reliability rule A17)
@@ -31,7 +46,8 @@ try {
   await program.parseAsync();
 } catch (error) {
   const hint = error instanceof UserError && error.hint ? `\n  ${error.hint}` : '';
-  const text = error instanceof UserError || process.env['KEELSON_LOG'] !== 'debug' ? describe(error) : (error as Error).stack;
+  const text =
+    error instanceof UserError || process.env['KEELSON_LOG'] !== 'debug' ? describe(error) : (error as Error).stack;
   process.stderr.write(`keelson: ${text}${hint}\n`);
   process.exit(1);
 }

@@ -1,7 +1,8 @@
 /** What commands print: a table on a terminal or in a pipe, or JSON where people script it. */
 import { Option } from 'commander';
 
-export const outputOption = (): Option => new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table');
+export const outputOption = (): Option =>
+  new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table');
 
 const colours = { green: 32, red: 31, yellow: 33, grey: 90, bold: 1 } as const;
 
@@ -15,7 +16,14 @@ export function table(rows: readonly (readonly string[])[]): string {
   const clean = rows.map(row => row.map(cell => cell.replace(/[\x00-\x1a\x1c-\x1f\x7f]/g, ' ')));
   const widths: number[] = [];
   for (const row of clean) for (const [i, cell] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, visible(cell));
-  return clean.map(row => row.map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - visible(cell)))).join('  ').trimEnd()).join('\n');
+  return clean
+    .map(row =>
+      row
+        .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - visible(cell))))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 // our own colour sequences take no room

@@ -42,19 +42,32 @@ interface Flags {
 /** Adds the flags that say where a node lives; `only` picks those that a command uses. */
 export function addSettings(command: Command, only?: readonly string[]): Command {
   const all: [name: string, flags: string, description: string][] = [
-    ['isolated', '--isolated <name>', 'put the whole node into namespaces of its own, so that the host is left untouched'],
+    [
+      'isolated',
+      '--isolated <name>',
+      'put the whole node into namespaces of its own, so that the host is left untouched',
+    ],
     ['data-dir', '--data-dir <dir>', 'state (default /var/lib/keelson; isolated: /var/lib/keelson/isolated/NAME)'],
     ['run-dir', '--run-dir <dir>', 'sockets (default /run/keelson; isolated: /run/keelson/NAME)'],
     ['node-name', '--node-name <name>', 'name of this node (default: host name, or the isolated name)'],
     ['port', '--port <port>', 'port of the API on 127.0.0.1 (default 6443)'],
-    ['kubeconfig', '--kubeconfig <file>', 'where the admin kubeconfig is written (default /etc/keelson/admin.kubeconfig; isolated: in the data directory)'],
+    [
+      'kubeconfig',
+      '--kubeconfig <file>',
+      'where the admin kubeconfig is written (default /etc/keelson/admin.kubeconfig; isolated: in the data directory)',
+    ],
     ['manifests', '--manifests <dir>', 'static pods (default /etc/keelson/manifests; isolated: in the data directory)'],
     ['pod-cidr', '--pod-cidr <cidr>', 'addresses of the pods of this node (default 10.244.0.0/24)'],
-    ['cluster-cidr', '--cluster-cidr <cidr>', 'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)'],
+    [
+      'cluster-cidr',
+      '--cluster-cidr <cidr>',
+      'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)',
+    ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
     ['rm', '--rm', 'on stop, take away every pod, link, cgroup, mount and rule'],
   ];
-  for (const [name, flags, description] of all) if (!only || only.includes(name)) command.addOption(new Option(flags, description));
+  for (const [name, flags, description] of all)
+    if (!only || only.includes(name)) command.addOption(new Option(flags, description));
   return command;
 }
 
@@ -87,26 +100,30 @@ function readConfig(file: string): Flags {
   if (!existsSync(file)) return {};
   const value: unknown = parse(readFileSync(file, 'utf8'));
   if (value === null) return {};
-  if (typeof value !== 'object' || Array.isArray(value)) throw new UserError(`${file}: must be a map of flag names to values, e.g. "port: 6443"`);
+  if (typeof value !== 'object' || Array.isArray(value))
+    throw new UserError(`${file}: must be a map of flag names to values, e.g. "port: 6443"`);
   const camel = (key: string) => key.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
   return Object.fromEntries(Object.entries(value).map(([key, v]) => [camel(key), v])) as Flags;
 }
 
 function integer(flag: string, value: string | number, min: number, max: number): number {
   const n = Number(value);
-  if (!Number.isInteger(n) || n < min || n > max) throw new UserError(`${flag} "${value}": must be a whole number from ${min} to ${max}`);
+  if (!Number.isInteger(n) || n < min || n > max)
+    throw new UserError(`${flag} "${value}": must be a whole number from ${min} to ${max}`);
   return n;
 }
 
 function cidr(flag: string, value: string): string {
   const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value);
-  const ok = match && match.slice(1, 5).every(part => Number(part) <= 255) && Number(match[5]) >= 8 && Number(match[5]) <= 29;
+  const [, a = 256, b = 256, c = 256, d = 256, prefix = 0] = (match ?? []).map(Number);
+  const ok = [a, b, c, d].every(part => part <= 255) && prefix >= 8 && prefix <= 29;
   if (!ok) throw new UserError(`${flag} "${value}": must be an IPv4 range such as 10.244.0.0/24`);
   return value;
 }
 
 function nodeName(value: string): string {
-  if (!/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(value)) throw new UserError(`--node-name "${value}": must be a lower-case DNS name of at most 63 characters`);
+  if (!/^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$/.test(value))
+    throw new UserError(`--node-name "${value}": must be a lower-case DNS name of at most 63 characters`);
   return value;
 }
 

@@ -60,7 +60,12 @@ export class DashboardFeed {
   usage(node: string, stats: NodeStats): void {
     const pods: Record<string, Usage> = {};
     for (const p of stats.pods) pods[`Pod/${p.uid}`] = { cpuCores: p.cpuCores, memoryBytes: p.memoryWorkingSetBytes };
-    const message: FeedMessage = { t: 'usage', node, total: { cpuCores: stats.cpuCores, memoryBytes: stats.memoryWorkingSetBytes }, pods };
+    const message: FeedMessage = {
+      t: 'usage',
+      node,
+      total: { cpuCores: stats.cpuCores, memoryBytes: stats.memoryWorkingSetBytes },
+      pods,
+    };
     this.#usage.set(node, message);
     for (const reader of this.#readers) if (reader.socket.bufferedAmount === 0) send(reader.socket, message);
   }
@@ -74,7 +79,8 @@ export class DashboardFeed {
   async #login(socket: WebSocket, text: string): Promise<void> {
     const token = tokenOf(text);
     if (token === undefined) return socket.close(closeCodes.badFrame, 'the first message must be {"token": "…"}');
-    if (!(await this.#options.mayLook(token).catch(() => false))) return socket.close(closeCodes.unauthorized, 'this token may not look at the cluster');
+    if (!(await this.#options.mayLook(token).catch(() => false)))
+      return socket.close(closeCodes.unauthorized, 'this token may not look at the cluster');
     if (socket.readyState !== 1) return;
     const reader = new Reader(socket);
     this.#readers.add(reader);
@@ -114,12 +120,19 @@ export class DashboardFeed {
     }
     const of = <L extends Row['list']>(list: L) => [...rows.values()].flatMap(r => (r?.list === list ? [r.row] : []));
     const gone = [...rows].flatMap(([key, row]) => (row ? [] : [key]));
-    send(socket, { t: 'rows', pods: of('pods') as never, nodes: of('nodes') as never, events: of('events') as never, gone });
+    send(socket, {
+      t: 'rows',
+      pods: of('pods') as never,
+      nodes: of('nodes') as never,
+      events: of('events') as never,
+      gone,
+    });
     rows.clear();
   }
 }
 
-const byTime = (a: Row, b: Row): number => (a.list === 'events' && b.list === 'events' ? a.row.at.localeCompare(b.row.at) : 0);
+const byTime = (a: Row, b: Row): number =>
+  a.list === 'events' && b.list === 'events' ? a.row.at.localeCompare(b.row.at) : 0;
 
 function send(socket: WebSocket, message: FeedMessage): void {
   if (socket.readyState === 1) socket.send(JSON.stringify(message));

@@ -55,11 +55,11 @@ export type FeedMessage =
       /** Keys of rows that are gone. */
       readonly gone?: readonly string[];
     }
-  | { readonly t: 'usage'; readonly node: string; readonly total: Usage; readonly pods: Readonly<Record<string, Usage>> };
-
-/** Page → server, the first and only one: who is looking. */
-export interface FeedLogin {
-  readonly token: string;
-}
+  | {
+      readonly t: 'usage';
+      readonly node: string;
+      readonly total: Usage;
+      readonly pods: Readonly<Record<string, Usage>>;
+    };
 
 export const closeCodes = { unauthorized: 4401, badFrame: 4400, tooSlow: 4408 } as const;

@@ -12,7 +12,10 @@ export interface PodSummary {
   readonly restarts: number;
 }
 
-export type Row = { readonly list: 'pods'; readonly row: PodRow } | { readonly list: 'nodes'; readonly row: NodeRow } | { readonly list: 'events'; readonly row: EventRow };
+export type Row =
+  | { readonly list: 'pods'; readonly row: PodRow }
+  | { readonly list: 'nodes'; readonly row: NodeRow }
+  | { readonly list: 'events'; readonly row: EventRow };
 
 export const shownKinds = ['Pod', 'Node', 'Event'] as const;
 
@@ -33,7 +36,15 @@ export function rowOf(object: KubeObject, summarize: (pod: Pod) => PodSummary): 
 
 function podRow(pod: Pod, summary: PodSummary): PodRow {
   const { metadata: m, spec, status } = pod;
-  return { key: rowKey(pod), namespace: m.namespace ?? '', name: m.name, ...summary, node: spec.nodeName ?? '', ip: status?.podIP ?? '', created: m.creationTimestamp ?? '' };
+  return {
+    key: rowKey(pod),
+    namespace: m.namespace ?? '',
+    name: m.name,
+    ...summary,
+    node: spec.nodeName ?? '',
+    ip: status?.podIP ?? '',
+    created: m.creationTimestamp ?? '',
+  };
 }
 
 function nodeRow(node: Node): NodeRow {

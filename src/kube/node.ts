@@ -1,4 +1,4 @@
-/** core/v1 Node and coordination.k8s.io/v1 Lease, Event, ConfigMap, Secret: what the link carries beside Pods. */
+/** core/v1 Node, Event, ConfigMap, Secret: what the link carries beside Pods. */
 import type { Condition, KubeObject, ObjectReference } from './meta.js';
 
 export interface Taint {
@@ -33,16 +33,6 @@ export interface NodeStatus {
 export interface Node extends KubeObject {
   spec?: { podCIDR?: string; podCIDRs?: string[]; unschedulable?: boolean; taints?: Taint[]; providerID?: string };
   status?: NodeStatus;
-}
-
-export interface Lease extends KubeObject {
-  spec?: {
-    holderIdentity?: string;
-    leaseDurationSeconds?: number;
-    acquireTime?: string;
-    renewTime?: string;
-    leaseTransitions?: number;
-  };
 }
 
 export interface KubeEvent extends KubeObject {

@@ -8,14 +8,28 @@ import { describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { KubeObject } from '../kube/meta.js';
 import type { Status } from '../kube/status.js';
-import { type DesiredChange, type DownFrame, decodeStreamFrame, maxControlBytes, protocolVersion, type StreamRequest, type UpFrame } from './frames.js';
+import {
+  type DesiredChange,
+  type DownFrame,
+  decodeStreamFrame,
+  maxControlBytes,
+  protocolVersion,
+  type StreamRequest,
+  type UpFrame,
+} from './frames.js';
 import { nameOfObject, objectName } from './interest.js';
 import { Outbox } from './outbox.js';
 import { FrameError, parseDownFrame } from './parse.js';
 import { LinkStream } from './stream.js';
 
 /** An up frame that is acknowledged, without its id. */
-export type Report = Omit<Extract<UpFrame, { t: 'node' }>, 'id'> | Omit<Extract<UpFrame, { t: 'heartbeat' }>, 'id'> | Omit<Extract<UpFrame, { t: 'podStatus' }>, 'id'> | Omit<Extract<UpFrame, { t: 'podGone' }>, 'id'> | Omit<Extract<UpFrame, { t: 'mirror' }>, 'id'> | Omit<Extract<UpFrame, { t: 'event' }>, 'id'>;
+export type Report =
+  | Omit<Extract<UpFrame, { t: 'node' }>, 'id'>
+  | Omit<Extract<UpFrame, { t: 'heartbeat' }>, 'id'>
+  | Omit<Extract<UpFrame, { t: 'podStatus' }>, 'id'>
+  | Omit<Extract<UpFrame, { t: 'podGone' }>, 'id'>
+  | Omit<Extract<UpFrame, { t: 'mirror' }>, 'id'>
+  | Omit<Extract<UpFrame, { t: 'event' }>, 'id'>;
 
 export interface LinkClientEvents {
   /** Everything desired, after a (re)connect. Called only when the set is complete. */
@@ -97,7 +111,8 @@ export class LinkClient {
   /** Resolves when everything reported is acknowledged, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     const until = Date.now() + timeoutMs;
-    while (this.#outbox.size > 0 && this.connected && Date.now() < until) await new Promise(resolve => setTimeout(resolve, 10));
+    while (this.#outbox.size > 0 && this.connected && Date.now() < until)
+      await new Promise(resolve => setTimeout(resolve, 10));
   }
 
   close(): void {
@@ -108,7 +123,12 @@ export class LinkClient {
   }
 
   #dial(): void {
-    const socket = new WebSocket(this.#options.url, { maxPayload: maxControlBytes, perMessageDeflate: false, handshakeTimeout: 5000, ...this.#options.socket() });
+    const socket = new WebSocket(this.#options.url, {
+      maxPayload: maxControlBytes,
+      perMessageDeflate: false,
+      handshakeTimeout: 5000,
+      ...this.#options.socket(),
+    });
     this.#socket = socket;
     socket.on('open', () => this.#opened());
     socket.on('message', (data, binary) => this.#message(data, binary));
@@ -119,7 +139,10 @@ export class LinkClient {
 
   #opened(): void {
     const { version, bootID } = this.#options;
-    const known = this.#incarnation !== undefined && this.#revision !== undefined ? { incarnation: this.#incarnation, revision: this.#revision } : {};
+    const known =
+      this.#incarnation !== undefined && this.#revision !== undefined
+        ? { incarnation: this.#incarnation, revision: this.#revision }
+        : {};
     this.#send({ t: 'hello', protocol: protocolVersion, version, bootID, ...known });
     this.#heard();
   }
@@ -155,13 +178,17 @@ export class LinkClient {
       else this.#frame(parseDownFrame(String(data)));
     } catch (error) {
       this.#options.log.error({ error: describe(error) }, 'link: bad frame from the controller');
-      this.#socket?.close(1008, error instanceof FrameError ? error.message.slice(0, 120) : 'frame could not be handled');
+      this.#socket?.close(
+        1008,
+        error instanceof FrameError ? error.message.slice(0, 120) : 'frame could not be handled',
+      );
     }
   }
 
   #streamData(data: Buffer): void {
     const { stream, channel, payload } = decodeStreamFrame(data);
-    if (this.#streams.get(stream)?.receive(channel, payload) === false) throw new FrameError(`stream ${stream}: more data than credit`);
+    if (this.#streams.get(stream)?.receive(channel, payload) === false)
+      throw new FrameError(`stream ${stream}: more data than credit`);
   }
 
   #frame(frame: DownFrame): void {

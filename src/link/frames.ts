@@ -18,12 +18,24 @@ export const initialCredit = 256 * 1024;
 
 /** Controller → node. */
 export type DownFrame =
-  | { readonly t: 'welcome'; readonly protocol: number; readonly node: string; readonly incarnation: string; readonly pingMs: number }
+  | {
+      readonly t: 'welcome';
+      readonly protocol: number;
+      readonly node: string;
+      readonly incarnation: string;
+      readonly pingMs: number;
+    }
   /**
    * Everything this node needs at `revision`; replaces what it knew. Split over several frames, the last one has `last`.
    * After a `hello` with a known revision, objects that have not changed since are only named: `keep` holds their UIDs.
    */
-  | { readonly t: 'sync'; readonly revision: number; readonly objects: readonly KubeObject[]; readonly keep: readonly string[]; readonly last: boolean }
+  | {
+      readonly t: 'sync';
+      readonly revision: number;
+      readonly objects: readonly KubeObject[];
+      readonly keep: readonly string[];
+      readonly last: boolean;
+    }
   /** What changed since, in order. */
   | { readonly t: 'changes'; readonly revision: number; readonly changes: readonly DesiredChange[] }
   /** Answer to an up frame with `id`: stored at `revision`, or refused. */
@@ -37,18 +49,45 @@ export type DownFrame =
 
 export type DesiredChange =
   | { readonly put: KubeObject }
-  | { readonly gone: { readonly kind: string; readonly namespace?: string; readonly name: string; readonly uid: string } };
+  | {
+      readonly gone: {
+        readonly kind: string;
+        readonly namespace?: string;
+        readonly name: string;
+        readonly uid: string;
+      };
+    };
 
 /** Node → controller. Frames with `id` are acknowledged. */
 export type UpFrame =
   /** First frame. With `incarnation` and `revision` of the last sync the controller sends only the difference, if it can. */
-  | { readonly t: 'hello'; readonly protocol: number; readonly version: string; readonly bootID: string; readonly incarnation?: string; readonly revision?: number }
+  | {
+      readonly t: 'hello';
+      readonly protocol: number;
+      readonly version: string;
+      readonly bootID: string;
+      readonly incarnation?: string;
+      readonly revision?: number;
+    }
   /** Registers the Node, or updates its status and labels of the node's own. */
   | { readonly t: 'node'; readonly id: number; readonly node: Node }
   | { readonly t: 'heartbeat'; readonly id: number }
-  | { readonly t: 'podStatus'; readonly id: number; readonly namespace: string; readonly name: string; readonly uid: string; readonly status: PodStatus }
+  | {
+      readonly t: 'podStatus';
+      readonly id: number;
+      readonly namespace: string;
+      readonly name: string;
+      readonly uid: string;
+      readonly status: PodStatus;
+    }
   /** Every container of it is stopped, network and cgroup are gone: the object may be removed (grace 0, UID precondition). */
-  | { readonly t: 'podGone'; readonly id: number; readonly namespace: string; readonly name: string; readonly uid: string }
+  | {
+      readonly t: 'podGone';
+      readonly id: number;
+      readonly namespace: string;
+      readonly name: string;
+      readonly uid: string;
+    }
   /** A static pod, to be mirrored: created or replaced as the API object of that name. */
   | { readonly t: 'mirror'; readonly id: number; readonly pod: Pod }
   | { readonly t: 'event'; readonly id: number; readonly event: KubeEvent }
@@ -70,7 +109,11 @@ export interface NodeStats {
     readonly cpuCores: number;
     /** -1 where the kernel has no memory controller to tell. */
     readonly memoryWorkingSetBytes: number;
-    readonly containers: readonly { readonly name: string; readonly cpuCores: number; readonly memoryWorkingSetBytes: number }[];
+    readonly containers: readonly {
+      readonly name: string;
+      readonly cpuCores: number;
+      readonly memoryWorkingSetBytes: number;
+    }[];
   }[];
 }
 
@@ -134,6 +177,7 @@ export function encodeStreamFrame(stream: number, channelNumber: number, payload
 /** Throws a RangeError with the reason for a frame of the wrong shape. */
 export function decodeStreamFrame(frame: Buffer): StreamFrame {
   if (frame.length < 5) throw new RangeError(`stream frame of ${frame.length} bytes; at least 5 are needed`);
-  if (frame.length - 5 > maxStreamPayload) throw new RangeError(`stream payload of ${frame.length - 5} bytes; at most ${maxStreamPayload} are allowed`);
+  if (frame.length - 5 > maxStreamPayload)
+    throw new RangeError(`stream payload of ${frame.length - 5} bytes; at most ${maxStreamPayload} are allowed`);
   return { stream: frame.readUInt32BE(0), channel: frame.readUInt8(4), payload: frame.subarray(5) };
 }

@@ -4,7 +4,14 @@ import { describe } from '../base/errors.js';
 import type { KubeObject } from '../kube/meta.js';
 import type { Pod } from '../kube/pod.js';
 import { failure, StatusError } from '../kube/status.js';
-import { type DesiredChange, type DownFrame, decodeStreamFrame, protocolVersion, type StreamRequest, type UpFrame } from './frames.js';
+import {
+  type DesiredChange,
+  type DownFrame,
+  decodeStreamFrame,
+  protocolVersion,
+  type StreamRequest,
+  type UpFrame,
+} from './frames.js';
 import type { HubChange, HubOptions } from './hub.js';
 import { isPodOf, nameOfObject, type ObjectName, referencesOf, sameForNode } from './interest.js';
 import { FrameError, parseUpFrame } from './parse.js';
@@ -144,7 +151,8 @@ export class HubConnection {
       if (binary) this.#streamData(data as Buffer);
       else this.#frame(parseUpFrame(String(data)));
     } catch (error) {
-      const reason = error instanceof FrameError || error instanceof RangeError ? error.message : 'frame could not be handled';
+      const reason =
+        error instanceof FrameError || error instanceof RangeError ? error.message : 'frame could not be handled';
       this.#options.log.warn({ node: this.node, error: describe(error) }, 'link closed for a bad frame');
       this.close(1008, reason);
     }
@@ -152,7 +160,8 @@ export class HubConnection {
 
   #streamData(data: Buffer): void {
     const { stream, channel, payload } = decodeStreamFrame(data);
-    if (this.#streams.get(stream)?.receive(channel, payload) === false) throw new FrameError(`stream ${stream}: more data than credit`);
+    if (this.#streams.get(stream)?.receive(channel, payload) === false)
+      throw new FrameError(`stream ${stream}: more data than credit`);
   }
 
   #frame(frame: UpFrame): void {
@@ -174,8 +183,12 @@ export class HubConnection {
     try {
       this.#send({ t: 'ack', id: frame.id, revision: await this.#apply(frame) });
     } catch (error) {
-      if (!(error instanceof StatusError)) this.#options.log.error({ node: this.node, frame: frame.t, error: describe(error) }, 'node report failed');
-      const status = error instanceof StatusError ? error.status : failure(500, 'InternalError', 'the report could not be stored').status;
+      if (!(error instanceof StatusError))
+        this.#options.log.error({ node: this.node, frame: frame.t, error: describe(error) }, 'node report failed');
+      const status =
+        error instanceof StatusError
+          ? error.status
+          : failure(500, 'InternalError', 'the report could not be stored').status;
       this.#send({ t: 'ack', id: frame.id, error: status });
     }
   }
@@ -200,12 +213,16 @@ export class HubConnection {
 
   #hello(frame: Extract<UpFrame, { t: 'hello' }>): void {
     if (this.#ready) throw new FrameError('a second hello frame');
-    if (frame.protocol !== protocolVersion) throw new FrameError(`protocol ${frame.protocol}; this controller speaks ${protocolVersion}`);
+    if (frame.protocol !== protocolVersion)
+      throw new FrameError(`protocol ${frame.protocol}; this controller speaks ${protocolVersion}`);
     clearTimeout(this.#helloTimer);
     this.#ready = true;
     const { view, pingMs } = this.#options;
     this.#send({ t: 'welcome', protocol: protocolVersion, node: this.node, incarnation: view.incarnation, pingMs });
-    const known = frame.incarnation === view.incarnation && frame.revision !== undefined && frame.revision <= view.revision ? frame.revision : -1;
+    const known =
+      frame.incarnation === view.incarnation && frame.revision !== undefined && frame.revision <= view.revision
+        ? frame.revision
+        : -1;
     this.#sync(known);
   }
 

@@ -24,7 +24,11 @@ export interface HubView {
   readonly incarnation: string;
   readonly revision: number;
   list(kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Node'): Iterable<KubeObject>;
-  get(kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Node', namespace: string | undefined, name: string): KubeObject | undefined;
+  get(
+    kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Node',
+    namespace: string | undefined,
+    name: string,
+  ): KubeObject | undefined;
   /** Changes of these kinds, in order, each once. */
   subscribe(listener: (change: HubChange) => void): { close(): void };
 }

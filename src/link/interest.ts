@@ -2,19 +2,23 @@
 import type { KubeObject } from '../kube/meta.js';
 import type { Container, Pod } from '../kube/pod.js';
 
-export const isPodOf = (object: KubeObject, node: string): boolean => object.kind === 'Pod' && (object as Pod).spec.nodeName === node;
+export const isPodOf = (object: KubeObject, node: string): boolean =>
+  object.kind === 'Pod' && (object as Pod).spec.nodeName === node;
 
 /** A name within the objects a node may read, `ConfigMap/default/app`. */
 export type ObjectName = string;
 
-export const objectName = (kind: string, namespace: string | undefined, name: string): ObjectName => `${kind}/${namespace ?? ''}/${name}`;
+export const objectName = (kind: string, namespace: string | undefined, name: string): ObjectName =>
+  `${kind}/${namespace ?? ''}/${name}`;
 
-export const nameOfObject = (object: KubeObject): ObjectName => objectName(object.kind, object.metadata.namespace, object.metadata.name);
+export const nameOfObject = (object: KubeObject): ObjectName =>
+  objectName(object.kind, object.metadata.namespace, object.metadata.name);
 
 /** Everything a pod's spec refers to that its node must hold (a node reads only this: reliability rule B11). */
 export function referencesOf(pod: Pod): Set<ObjectName> {
   const names = new Set<ObjectName>();
-  const add = (kind: 'ConfigMap' | 'Secret', name: string | undefined) => name && names.add(objectName(kind, pod.metadata.namespace, name));
+  const add = (kind: 'ConfigMap' | 'Secret', name: string | undefined) =>
+    name && names.add(objectName(kind, pod.metadata.namespace, name));
   for (const volume of pod.spec.volumes ?? []) {
     add('ConfigMap', volume.configMap?.name);
     add('Secret', volume.secret?.secretName);
@@ -37,6 +41,14 @@ function addEnv(container: Container, add: (kind: 'ConfigMap' | 'Secret', name: 
 /** The difference between two views of one pod that matters to its node: its own status does not. */
 export function sameForNode(before: Pod, after: Pod): boolean {
   const relevant = ({ metadata: m, spec }: Pod) =>
-    JSON.stringify([spec, m.labels, m.annotations, m.deletionTimestamp, m.deletionGracePeriodSeconds, m.ownerReferences, m.generation]);
+    JSON.stringify([
+      spec,
+      m.labels,
+      m.annotations,
+      m.deletionTimestamp,
+      m.deletionGracePeriodSeconds,
+      m.ownerReferences,
+      m.generation,
+    ]);
   return relevant(before) === relevant(after);
 }

@@ -46,12 +46,14 @@ function parse<F extends { t: string }>(text: string, shapes: Readonly<Record<st
   } catch {
     throw new FrameError('control frame is not JSON');
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new FrameError('control frame is not an object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new FrameError('control frame is not an object');
   const frame = value as Record<string, unknown>;
   const shape = typeof frame['t'] === 'string' && Object.hasOwn(shapes, frame['t']) ? shapes[frame['t']] : undefined;
   if (!shape) throw new FrameError(`control frame of unknown type ${JSON.stringify(frame['t'])?.slice(0, 40)}`);
   for (const [field, check] of Object.entries(shape)) {
-    if (!fits(frame[field], check)) throw new FrameError(`${String(frame['t'])} frame: ${field} must be ${check.replace('?', ' or absent')}`);
+    if (!fits(frame[field], check))
+      throw new FrameError(`${String(frame['t'])} frame: ${field} must be ${check.replace('?', ' or absent')}`);
   }
   return value as F;
 }

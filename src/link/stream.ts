@@ -24,14 +24,16 @@ export interface StreamEvents {
   onClose(status: Status | undefined, lost: boolean): void;
 }
 
-const silent: StreamEvents = { onData: () => {}, onEnd: () => {}, onClose: () => {} };
-
 export class LinkStream {
   readonly #transport: StreamTransport;
-  #events: StreamEvents = silent;
+  #events: StreamEvents | undefined;
+  /** What came before anybody listened: bounded, because no credit is given back for it. */
+  readonly #early: ((events: StreamEvents) => void)[] = [];
   readonly #credit = new Map<number, number>();
   readonly #waiting = new Map<number, (() => void)[]>();
   readonly #received = new Map<number, number>();
+  /** The last write asked for, per channel: the next one, or the end, goes after it. */
+  readonly #tail = new Map<number, Promise<void>>();
   #closed = false;
 
   constructor(
@@ -46,12 +48,37 @@ export class LinkStream {
     return this.#closed;
   }
 
+  /** Hears everything from the beginning, also what came while the listener was being prepared. */
   listen(events: StreamEvents): void {
     this.#events = events;
+    for (const tell of this.#early.splice(0)) tell(events);
   }
 
-  /** Sends all of `data`, waiting for credit where needed. Rejects if the stream closes before. */
-  async write(channel: number, data: Uint8Array): Promise<void> {
+  #tell(what: (events: StreamEvents) => void): void {
+    if (this.#events) what(this.#events);
+    else this.#early.push(what);
+  }
+
+  /** Sends all of `data`, waiting for credit where needed; writes keep their order. Rejects if the stream closes before. */
+  write(channel: number, data: Uint8Array): Promise<void> {
+    const before = this.#tail.get(channel) ?? Promise.resolve();
+    const done = before.then(() => this.#send(channel, data));
+    this.#tail.set(channel, done);
+    return done;
+  }
+
+  /** No more data on this channel: told after what was written before. */
+  end(channel: number): void {
+    const before = this.#tail.get(channel) ?? Promise.resolve();
+    void before.then(
+      () => {
+        if (!this.#closed) this.#transport.control({ t: 'end', stream: this.id, channel });
+      },
+      () => {},
+    );
+  }
+
+  async #send(channel: number, data: Uint8Array): Promise<void> {
     for (let offset = 0; offset < data.length; ) {
       const credit = await this.#available(channel);
       const part = data.subarray(offset, offset + Math.min(credit, maxStreamPayload));
@@ -59,10 +86,6 @@ export class LinkStream {
       this.#transport.data(encodeStreamFrame(this.id, channel, part));
       offset += part.length;
     }
-  }
-
-  end(channel: number): void {
-    if (!this.#closed) this.#transport.control({ t: 'end', stream: this.id, channel });
   }
 
   close(status?: Status): void {
@@ -76,12 +99,12 @@ export class LinkStream {
     const outstanding = (this.#received.get(channel) ?? 0) + payload.length;
     if (outstanding > initialCredit) return false;
     this.#received.set(channel, outstanding);
-    void Promise.resolve(this.#events.onData(channel, payload)).then(() => this.#giveBack(channel, payload.length), () => this.close());
+    this.#tell(events => void this.#take(events, channel, payload));
     return true;
   }
 
   receiveControl(frame: StreamControl): void {
-    if (frame.t === 'end') return this.#events.onEnd(frame.channel);
+    if (frame.t === 'end') return this.#tell(events => events.onEnd(frame.channel));
     if (frame.t === 'close') return this.#over(frame.status, false);
     this.#credit.set(frame.channel, (this.#credit.get(frame.channel) ?? initialCredit) + frame.bytes);
     for (const resume of this.#waiting.get(frame.channel)?.splice(0) ?? []) resume();
@@ -95,13 +118,22 @@ export class LinkStream {
   #over(status: Status | undefined, lost: boolean): void {
     if (this.#closed) return;
     this.#finish();
-    this.#events.onClose(status, lost);
+    this.#tell(events => events.onClose(status, lost));
   }
 
   #finish(): void {
     this.#closed = true;
     for (const list of this.#waiting.values()) for (const resume of list.splice(0)) resume();
     this.onGone();
+  }
+
+  async #take(events: StreamEvents, channel: number, payload: Buffer): Promise<void> {
+    try {
+      await events.onData(channel, payload);
+      this.#giveBack(channel, payload.length);
+    } catch {
+      this.close();
+    }
   }
 
   #giveBack(channel: number, bytes: number): void {

@@ -105,5 +105,10 @@ const isFinished = (pod: Pod): boolean => pod.status?.phase === 'Succeeded' || p
 
 /** Ours to place: no node, not going away, not finished, and asking for this scheduler. */
 function isWaiting(pod: Pod): boolean {
-  return !pod.spec.nodeName && !pod.metadata.deletionTimestamp && !isFinished(pod) && (pod.spec.schedulerName ?? schedulerName) === schedulerName;
+  return (
+    !pod.spec.nodeName &&
+    !pod.metadata.deletionTimestamp &&
+    !isFinished(pod) &&
+    (pod.spec.schedulerName ?? schedulerName) === schedulerName
+  );
 }

@@ -3,7 +3,6 @@ import type { Pod } from '../kube/pod.js';
 import { type Filter, filters } from './filters/index.js';
 import type { NodeSnapshot } from './snapshot.js';
 
-
 export type Decision = { readonly node: string } | { readonly unschedulable: string };
 
 export function schedule(pod: Pod, nodes: readonly NodeSnapshot[]): Decision {

@@ -2,10 +2,21 @@
  * A node in memory: carries out `plan`'s actions on facts the way the worker does, with chance deciding how containers
  * end. Refuses what the kernel would refuse, so that a wrong plan fails here and not on a machine.
  */
-import type { Container, Pod } from '../../src/kube/pod.js';
-import { allContainers, type ContainerFacts, type EndedRun, factsOf, initContainers, isSidecar, mergeTermination, type PodFacts, type Termination } from '../../agent/pods/facts.js';
-import { isFinished, plan, type PodAction } from '../../agent/pods/plan.js';
+
+import {
+  allContainers,
+  type ContainerFacts,
+  type EndedRun,
+  factsOf,
+  initContainers,
+  isSidecar,
+  mergeTermination,
+  type PodFacts,
+  type Termination,
+} from '../../agent/pods/facts.js';
+import { isFinished, type PodAction, plan } from '../../agent/pods/plan.js';
 import { crashesAfter } from '../../agent/pods/restart.js';
+import type { Container, Pod } from '../../src/kube/pod.js';
 
 export class PodSimulation {
   facts: PodFacts;
@@ -31,15 +42,29 @@ export class PodSimulation {
   }
 
   live(): string[] {
-    return allContainers(this.pod).map(c => c.name).filter(name => factsOf(this.facts, name).live);
+    return allContainers(this.pod)
+      .map(c => c.name)
+      .filter(name => factsOf(this.facts, name).live);
   }
 
   exit(name: string, exitCode: number): void {
     const state = factsOf(this.facts, name);
     if (!state.live) return;
     const { live, stop: _, ...rest } = state;
-    const ended: EndedRun = { attempt: live.attempt, id: live.id, exitCode, reason: exitCode === 0 ? 'Completed' : 'Error', startedAt: live.startedAt, finishedAt: iso(this.now) };
-    this.#set(name, { ...rest, ended, ...(rest.ended && { endedBefore: rest.ended }), crashes: crashesAfter(rest.crashes, ended) });
+    const ended: EndedRun = {
+      attempt: live.attempt,
+      id: live.id,
+      exitCode,
+      reason: exitCode === 0 ? 'Completed' : 'Error',
+      startedAt: live.startedAt,
+      finishedAt: iso(this.now),
+    };
+    this.#set(name, {
+      ...rest,
+      ended,
+      ...(rest.ended && { endedBefore: rest.ended }),
+      crashes: crashesAfter(rest.crashes, ended),
+    });
     this.log.push(`exit ${name} ${exitCode}`);
   }
 
@@ -59,14 +84,22 @@ export class PodSimulation {
       case 'createSandbox':
         check(!this.facts.sandbox, 'a sandbox is made while another stands');
         check(!this.facts.termination, 'a sandbox is made for a pod that is stopping');
-        this.facts = { ...this.facts, tornDown: false, nextSandbox: this.facts.nextSandbox + 1, sandbox: { attempt: this.facts.nextSandbox, alive: true, ip: '10.244.0.9' } };
+        this.facts = {
+          ...this.facts,
+          tornDown: false,
+          nextSandbox: this.facts.nextSandbox + 1,
+          sandbox: { attempt: this.facts.nextSandbox, alive: true, ip: '10.244.0.9' },
+        };
         return;
       case 'startContainer':
         return this.#start(action.container);
       case 'stopContainer': {
         const state = factsOf(this.facts, action.container);
         check(state.live !== undefined && !state.stop, 'a container is stopped twice, or not running');
-        return this.#set(action.container, { ...state, stop: { since: this.now, killAt: this.now + action.graceMs, killed: false } });
+        return this.#set(action.container, {
+          ...state,
+          stop: { since: this.now, killAt: this.now + action.graceMs, killed: false },
+        });
       }
       case 'killContainer':
         check(factsOf(this.facts, action.container).stop !== undefined, 'SIGKILL without a stop before');
@@ -75,7 +108,9 @@ export class PodSimulation {
         check(this.live().length === 0, `torn down with ${this.live().join()} running`);
         const { sandbox, ...facts } = this.facts;
         const ending = facts.termination !== undefined || isFinished(this.pod, this.facts);
-        this.facts = ending ? { ...facts, tornDown: true, ...(sandbox && { sandbox: { ...sandbox, alive: false } }) } : { ...facts, tornDown: true };
+        this.facts = ending
+          ? { ...facts, tornDown: true, ...(sandbox && { sandbox: { ...sandbox, alive: false } }) }
+          : { ...facts, tornDown: true };
         return;
       }
       case 'release':
@@ -83,7 +118,13 @@ export class PodSimulation {
         this.released = true;
         return;
       case 'fail':
-        this.terminate({ deleted: false, failed: true, reason: action.reason, message: action.message, graceMs: 30_000 });
+        this.terminate({
+          deleted: false,
+          failed: true,
+          reason: action.reason,
+          message: action.message,
+          graceMs: 30_000,
+        });
     }
   }
 
@@ -96,7 +137,11 @@ export class PodSimulation {
     if (!initContainers(this.pod).includes(container)) this.#checkInitDone();
     const attempt = state.nextAttempt;
     const { obstacle: _, ...rest } = state;
-    this.#set(name, { ...rest, nextAttempt: attempt + 1, live: { attempt, id: `${name}-${attempt}`, startedAt: iso(this.now) } });
+    this.#set(name, {
+      ...rest,
+      nextAttempt: attempt + 1,
+      live: { attempt, id: `${name}-${attempt}`, startedAt: iso(this.now) },
+    });
   }
 
   #checkInitDone(): void {

@@ -9,7 +9,13 @@ import type { ConfigMap } from '../../src/kube/node.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { failure } from '../../src/kube/status.js';
 import { LinkClient, type LinkClientEvents, type Report } from '../../src/link/client.js';
-import { channel, decodeStreamFrame, encodeStreamFrame, initialCredit, maxStreamPayload } from '../../src/link/frames.js';
+import {
+  channel,
+  decodeStreamFrame,
+  encodeStreamFrame,
+  initialCredit,
+  maxStreamPayload,
+} from '../../src/link/frames.js';
 import { type HubChange, LinkHub } from '../../src/link/hub.js';
 import { referencesOf } from '../../src/link/interest.js';
 import { Outbox } from '../../src/link/outbox.js';
@@ -27,7 +33,10 @@ describe('outbox', () => {
     for (const frame of ['a2', 'a3', 'a4']) box.put({ key: 'a', frame });
     expect(sent).toEqual([[1, 'a1']]);
     expect(box.acknowledged(1)).toEqual({ key: 'a', frame: 'a1' });
-    expect(sent).toEqual([[1, 'a1'], [2, 'a4']]);
+    expect(sent).toEqual([
+      [1, 'a1'],
+      [2, 'a4'],
+    ]);
     box.disconnected();
     box.connected();
     expect(sent.at(-1)).toEqual([3, 'a4']);
@@ -79,7 +88,9 @@ describe('frames', () => {
     expect(() => parseUpFrame('{')).toThrow('control frame is not JSON');
     expect(() => parseUpFrame('[]')).toThrow('not an object');
     expect(() => parseUpFrame('{"t":"__proto__"}')).toThrow('unknown type "__proto__"');
-    expect(() => parseUpFrame('{"t":"podGone","id":1,"namespace":"a","name":"b"}')).toThrow('podGone frame: uid must be string');
+    expect(() => parseUpFrame('{"t":"podGone","id":1,"namespace":"a","name":"b"}')).toThrow(
+      'podGone frame: uid must be string',
+    );
     expect(() => parseUpFrame('{"t":"credit","stream":-1,"channel":0,"bytes":1}')).toThrow('stream must be number');
   });
 
@@ -107,11 +118,21 @@ describe('frames', () => {
 
 test('a node is told of every ConfigMap and Secret that a pod names', () => {
   const pod = testPod({
-    volumes: [{ name: 'v', configMap: { name: 'c1' } }, { name: 's', secret: { secretName: 's1' } }],
+    volumes: [
+      { name: 'v', configMap: { name: 'c1' } },
+      { name: 's', secret: { secretName: 's1' } },
+    ],
     initContainers: [testContainer('i', { envFrom: [{ secretRef: { name: 's2' } }] })],
-    containers: [testContainer('a', { env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'c2', key: 'k' } } }] })],
+    containers: [
+      testContainer('a', { env: [{ name: 'X', valueFrom: { configMapKeyRef: { name: 'c2', key: 'k' } } }] }),
+    ],
   });
-  expect([...referencesOf(pod)].sort()).toEqual(['ConfigMap/default/c1', 'ConfigMap/default/c2', 'Secret/default/s1', 'Secret/default/s2']);
+  expect([...referencesOf(pod)].sort()).toEqual([
+    'ConfigMap/default/c1',
+    'ConfigMap/default/c2',
+    'Secret/default/s1',
+    'Secret/default/s2',
+  ]);
 });
 
 /** A cache and a store of objects in memory, as the hub sees them. */
@@ -124,7 +145,8 @@ class Cluster {
   refuse = false;
 
   readonly view = {
-    get: (kind: string, namespace: string | undefined, name: string) => this.objects.get(`${kind}/${namespace ?? ''}/${name}`),
+    get: (kind: string, namespace: string | undefined, name: string) =>
+      this.objects.get(`${kind}/${namespace ?? ''}/${name}`),
     list: (kind: string) => [...this.objects.values()].filter(o => o.kind === kind),
     subscribe: (listener: (change: HubChange) => void) => {
       this.listeners.add(listener);
@@ -167,7 +189,8 @@ describe('hub and client over a real WebSocket', () => {
   const log = createLogger('test');
   log.level = 'silent';
 
-  const bound = (name: string, node = 'n1', more: Partial<Pod['spec']> = {}) => testPod({ ...more, nodeName: node }, name, `uid-${name}`);
+  const bound = (name: string, node = 'n1', more: Partial<Pod['spec']> = {}) =>
+    testPod({ ...more, nodeName: node }, name, `uid-${name}`);
   const settled = async (holds: () => boolean) => {
     for (let i = 0; i < 400 && !holds(); i++) await new Promise(resolve => setTimeout(resolve, 5));
     expect(holds()).toBe(true);
@@ -194,10 +217,12 @@ describe('hub and client over a real WebSocket', () => {
     });
     const sockets = new WebSocketServer({ noServer: true });
     server = createServer();
-    server.on('upgrade', (request, socket, head) => sockets.handleUpgrade(request, socket, head, ws => {
+    server.on('upgrade', (request, socket, head) =>
+      sockets.handleUpgrade(request, socket, head, ws => {
         links.push(ws);
         hub.accept(ws, 'n1');
-      }));
+      }),
+    );
     await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
     links = [];
     desired = new Map();
@@ -214,7 +239,14 @@ describe('hub and client over a real WebSocket', () => {
       onStream: stream => streams?.(stream),
       onRefused: (key: string, _report: Report) => refused.push(key),
     };
-    client = new LinkClient({ url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`, socket: () => ({}), version: 't', bootID: 'b', log, events });
+    client = new LinkClient({
+      url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      socket: () => ({}),
+      version: 't',
+      bootID: 'b',
+      log,
+      events,
+    });
   });
 
   afterEach(async () => {
@@ -232,7 +264,12 @@ describe('hub and client over a real WebSocket', () => {
     await settled(() => syncs === 1);
     expect([...desired.keys()].sort()).toEqual(['ConfigMap/c', 'Pod/mine']);
     cluster.put(bound('late'));
-    cluster.put({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c', namespace: 'default', uid: 'uc' }, data: { k: 'v' } } as ConfigMap);
+    cluster.put({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'c', namespace: 'default', uid: 'uc' },
+      data: { k: 'v' },
+    } as ConfigMap);
     cluster.remove('Pod', 'mine');
     await settled(() => !desired.has('Pod/mine'));
     expect([...desired.keys()].sort()).toEqual(['ConfigMap/c', 'Pod/late']);
@@ -277,8 +314,20 @@ describe('hub and client over a real WebSocket', () => {
   });
 
   test('reports are kept while the link is down and acknowledged once stored; refused ones are told', async () => {
-    client.report('pod/a', { t: 'podStatus', namespace: 'default', name: 'a', uid: 'ua', status: { phase: 'Pending' } });
-    client.report('pod/a', { t: 'podStatus', namespace: 'default', name: 'a', uid: 'ua', status: { phase: 'Running' } });
+    client.report('pod/a', {
+      t: 'podStatus',
+      namespace: 'default',
+      name: 'a',
+      uid: 'ua',
+      status: { phase: 'Pending' },
+    });
+    client.report('pod/a', {
+      t: 'podStatus',
+      namespace: 'default',
+      name: 'a',
+      uid: 'ua',
+      status: { phase: 'Running' },
+    });
     client.start();
     await settled(() => cluster.stored.length === 1);
     expect(cluster.stored).toEqual([['podStatus', ['a', 'Running']]]);
@@ -304,19 +353,109 @@ describe('hub and client over a real WebSocket', () => {
         onClose: () => {},
       });
     };
-    const stream = hub.open('n1', { kind: 'exec', namespace: 'd', pod: 'p', uid: 'u', container: 'c', command: ['cat'], stdin: true, stdout: true, stderr: false, tty: false }) as LinkStream;
+    const stream = hub.open('n1', {
+      kind: 'exec',
+      namespace: 'd',
+      pod: 'p',
+      uid: 'u',
+      container: 'c',
+      command: ['cat'],
+      stdin: true,
+      stdout: true,
+      stderr: false,
+      tty: false,
+    }) as LinkStream;
     let received = 0;
-    const closed = new Promise<string | undefined>(resolve => stream.listen({ onData: (_, d) => void (received += d.length), onEnd: () => {}, onClose: s => resolve(s?.message) }));
+    const closed = new Promise<string | undefined>(resolve =>
+      stream.listen({
+        onData: (_, d) => void (received += d.length),
+        onEnd: () => {},
+        onClose: s => resolve(s?.message),
+      }),
+    );
     await stream.write(channel.stdin, Buffer.alloc(total, 1));
     expect(await closed).toBe('done');
     expect(received).toBe(total);
+  });
+
+  test('the end of a channel is told after everything written to it, however little credit there was', async () => {
+    client.start();
+    await settled(() => syncs === 1);
+    let got = 0;
+    let atEnd = -1;
+    streams = stream =>
+      stream.listen({
+        onData: async (_, data) => {
+          await new Promise(resolve => setImmediate(resolve));
+          got += data.length;
+        },
+        onEnd: () => {
+          atEnd = got;
+          stream.close();
+        },
+        onClose: () => {},
+      });
+    const stream = hub.open('n1', {
+      kind: 'exec',
+      namespace: 'd',
+      pod: 'p',
+      uid: 'u',
+      container: 'c',
+      command: ['cat'],
+      stdin: true,
+      stdout: true,
+      stderr: false,
+      tty: false,
+    }) as LinkStream;
+    const closed = new Promise<void>(resolve =>
+      stream.listen({ onData: () => {}, onEnd: () => {}, onClose: () => resolve() }),
+    );
+    for (let i = 0; i < 40; i++) void stream.write(channel.stdin, Buffer.alloc(32_768));
+    stream.end(channel.stdin);
+    await closed;
+    expect(got).toBe(40 * 32_768);
+    expect(atEnd).toBeGreaterThan(39 * 32_768 - initialCredit);
+  });
+
+  test('what came before anybody listened is heard in order: input may be quicker than the start of a command', async () => {
+    client.start();
+    await settled(() => syncs === 1);
+    let opened: LinkStream | undefined;
+    streams = stream => {
+      opened = stream;
+    };
+    const stream = hub.open('n1', {
+      kind: 'attach',
+      namespace: 'd',
+      pod: 'p',
+      uid: 'u',
+      container: 'c',
+      stdin: true,
+      stdout: true,
+      stderr: false,
+      tty: false,
+    }) as LinkStream;
+    stream.listen({ onData: () => {}, onEnd: () => {}, onClose: () => {} });
+    for (const text of ['a', 'b', 'c']) await stream.write(channel.stdin, Buffer.from(text));
+    stream.end(channel.stdin);
+    stream.close();
+    await settled(() => opened?.closed === true);
+    const heard: string[] = [];
+    opened?.listen({
+      onData: (_, data) => void heard.push(String(data)),
+      onEnd: () => heard.push('end'),
+      onClose: () => heard.push('close'),
+    });
+    expect(heard).toEqual(['a', 'b', 'c', 'end', 'close']);
   });
 
   test('a peer that says nonsense is closed with a reason, and others live on', async () => {
     client.start();
     await settled(() => syncs === 1);
     const rogue = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    const closing = new Promise<[number, string]>(resolve => rogue.on('close', (code, reason) => resolve([code, String(reason)])));
+    const closing = new Promise<[number, string]>(resolve =>
+      rogue.on('close', (code, reason) => resolve([code, String(reason)])),
+    );
     rogue.on('open', () => rogue.send('{"t":"podStatus","id":1}'));
     expect(await closing).toEqual([1008, 'podStatus frame: namespace must be string']);
   });

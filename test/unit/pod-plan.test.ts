@@ -7,14 +7,19 @@ import type { Container, Pod, PodPhase } from '../../src/kube/pod.js';
 import { PodSimulation } from '../helpers/pod-simulation.js';
 import { testContainer, testPod } from '../helpers/pods.js';
 
-const statusOf = (sim: PodSimulation) => podStatus(sim.pod, sim.facts, { hostIP: '10.0.0.1', now: sim.now, previous: undefined });
+const statusOf = (sim: PodSimulation) =>
+  podStatus(sim.pod, sim.facts, { hostIP: '10.0.0.1', now: sim.now, previous: undefined });
 
 describe('the way of one pod', () => {
   test('sandbox first, then the containers in the order of the spec', () => {
     const sim = new PodSimulation(testPod({ containers: [testContainer('a'), testContainer('b')] }));
     sim.settle();
     expect(sim.log).toEqual(['createSandbox', 'startContainer a', 'startContainer b']);
-    expect(statusOf(sim)).toMatchObject({ phase: 'Running', podIP: '10.244.0.9', containerStatuses: [{ name: 'a', ready: true, restartCount: 0 }, { name: 'b' }] });
+    expect(statusOf(sim)).toMatchObject({
+      phase: 'Running',
+      podIP: '10.244.0.9',
+      containerStatuses: [{ name: 'a', ready: true, restartCount: 0 }, { name: 'b' }],
+    });
   });
 
   test('init containers run one by one, each to success', () => {
@@ -65,7 +70,10 @@ describe('the way of one pod', () => {
       sim.settle();
     }
     const [status] = statusOf(sim).containerStatuses ?? [];
-    expect(status?.state?.waiting).toMatchObject({ reason: 'CrashLoopBackOff', message: expect.stringMatching(/^back-off 10s restarting failed container=app pod=web_default\(/) });
+    expect(status?.state?.waiting).toMatchObject({
+      reason: 'CrashLoopBackOff',
+      message: expect.stringMatching(/^back-off 10s restarting failed container=app pod=web_default\(/),
+    });
     expect(status?.lastState?.terminated?.exitCode).toBe(1);
     expect(status?.restartCount).toBe(1);
   });
@@ -91,7 +99,14 @@ describe('the way of one pod', () => {
     expect(sim.settle()).toBe(sim.now + 5000);
     sim.now += 5000;
     sim.settle();
-    expect(sim.log.slice(2)).toEqual(['terminate', 'stopContainer app', 'killContainer app', 'exit app 137', 'tearDown', 'release']);
+    expect(sim.log.slice(2)).toEqual([
+      'terminate',
+      'stopContainer app',
+      'killContainer app',
+      'exit app 137',
+      'tearDown',
+      'release',
+    ]);
   });
 
   test('a second delete can only shorten the grace, and sends no second signal', () => {
@@ -105,7 +120,14 @@ describe('the way of one pod', () => {
   });
 
   test('sidecars end after the app containers, in reverse order of start', () => {
-    const sim = new PodSimulation(testPod({ initContainers: [testContainer('s1', { restartPolicy: 'Always' }), testContainer('s2', { restartPolicy: 'Always' })] }));
+    const sim = new PodSimulation(
+      testPod({
+        initContainers: [
+          testContainer('s1', { restartPolicy: 'Always' }),
+          testContainer('s2', { restartPolicy: 'Always' }),
+        ],
+      }),
+    );
     sim.settle();
     expect(sim.live()).toEqual(['s1', 's2', 'app']);
     sim.terminate({ deleted: true, failed: false, graceMs: 30_000 });
@@ -114,7 +136,11 @@ describe('the way of one pod', () => {
     sim.settle();
     sim.exit('s2', 0);
     sim.settle();
-    expect(sim.log.filter(l => l.startsWith('stop'))).toEqual(['stopContainer app', 'stopContainer s2', 'stopContainer s1']);
+    expect(sim.log.filter(l => l.startsWith('stop'))).toEqual([
+      'stopContainer app',
+      'stopContainer s2',
+      'stopContainer s1',
+    ]);
   });
 
   test('when pause dies everything is stopped, and a new sandbox is made', () => {
@@ -122,7 +148,15 @@ describe('the way of one pod', () => {
     sim.settle();
     sim.pauseDies();
     sim.settle();
-    expect(sim.log.slice(2)).toEqual(['pause dies', 'stopContainer app', 'killContainer app', 'exit app 137', 'tearDown', 'createSandbox', 'startContainer app']);
+    expect(sim.log.slice(2)).toEqual([
+      'pause dies',
+      'stopContainer app',
+      'killContainer app',
+      'exit app 137',
+      'tearDown',
+      'createSandbox',
+      'startContainer app',
+    ]);
   });
 
   test('activeDeadlineSeconds fails the pod with DeadlineExceeded', () => {
@@ -139,19 +173,40 @@ describe('the way of one pod', () => {
   test('an image that is not there shows its reason and is tried again later', () => {
     const pod = testPod();
     const sim = new PodSimulation(pod);
-    sim.facts = { ...sim.facts, sandbox: { attempt: 0, alive: true }, containers: { app: { crashes: 0, nextAttempt: 0, imageID: '', obstacle: { reason: 'ErrImageNeverPull', message: 'no', failures: 1, retryAt: sim.now + 10_000 } } } };
+    sim.facts = {
+      ...sim.facts,
+      sandbox: { attempt: 0, alive: true },
+      containers: {
+        app: {
+          crashes: 0,
+          nextAttempt: 0,
+          imageID: '',
+          obstacle: { reason: 'ErrImageNeverPull', message: 'no', failures: 1, retryAt: sim.now + 10_000 },
+        },
+      },
+    };
     expect(plan(pod, sim.facts, sim.now)).toEqual({ actions: [], wakeAt: sim.now + 10_000 });
-    expect(statusOf(sim)).toMatchObject({ phase: 'Pending', containerStatuses: [{ state: { waiting: { reason: 'ErrImageNeverPull' } } }] });
+    expect(statusOf(sim)).toMatchObject({
+      phase: 'Pending',
+      containerStatuses: [{ state: { waiting: { reason: 'ErrImageNeverPull' } } }],
+    });
   });
 });
 
 describe('any history', () => {
-  const container = (name: string) => fc.record({ sidecar: fc.boolean() }).map(({ sidecar }) => (sidecar ? testContainer(name, { restartPolicy: 'Always' as const }) : testContainer(name)));
+  const container = (name: string) =>
+    fc
+      .record({ sidecar: fc.boolean() })
+      .map(({ sidecar }) =>
+        sidecar ? testContainer(name, { restartPolicy: 'Always' as const }) : testContainer(name),
+      );
   const pods: fc.Arbitrary<Pod> = fc
     .record({
       policy: fc.constantFrom('Always' as const, 'OnFailure' as const, 'Never' as const),
       apps: fc.integer({ min: 1, max: 3 }),
-      init: fc.integer({ min: 0, max: 3 }).chain(n => fc.tuple(...Array.from({ length: n }, (_, i) => container(`i${i}`)))),
+      init: fc
+        .integer({ min: 0, max: 3 })
+        .chain(n => fc.tuple(...Array.from({ length: n }, (_, i) => container(`i${i}`)))),
       deadline: fc.option(fc.integer({ min: 1, max: 600 }), { nil: undefined }),
     })
     .map(({ policy, apps, init, deadline }) =>

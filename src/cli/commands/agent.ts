@@ -1,17 +1,30 @@
 /** `keelson agent`: one node. */
 import type { Command } from 'commander';
 import { ensureHolder, enterWords } from '../isolation.js';
+import { untilStopped } from '../lifetime.js';
 import { addSettings, nodeCredentials, type Settings, settingsFrom } from '../settings.js';
 import { run } from './enter.js';
-import { untilStopped } from '../lifetime.js';
 
 /** Set in the process that already runs inside the node's namespaces. */
 export const insideVariable = 'KEELSON_INSIDE';
 
 export function registerAgent(program: Command): void {
-  addSettings(program.command('agent'), ['isolated', 'data-dir', 'run-dir', 'node-name', 'manifests', 'pod-cidr', 'cluster-cidr', 'max-pods', 'rm'])
+  addSettings(program.command('agent'), [
+    'isolated',
+    'data-dir',
+    'run-dir',
+    'node-name',
+    'manifests',
+    'pod-cidr',
+    'cluster-cidr',
+    'max-pods',
+    'rm',
+  ])
     .description('run one node: turns the Pods bound to it into processes, networks and mounts (root)')
-    .option('--credentials <file>', 'kubeconfig of this node (default DATA-DIR/node.kubeconfig); without it only static pods run')
+    .option(
+      '--credentials <file>',
+      'kubeconfig of this node (default DATA-DIR/node.kubeconfig); without it only static pods run',
+    )
     .addHelpText('after', '\nExample:\n  keelson agent --credentials /etc/keelson/node.kubeconfig\n')
     .action(async (flags: { credentials?: string; isolated?: string }) => {
       const settings = settingsFrom(flags);

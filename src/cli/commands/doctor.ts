@@ -22,7 +22,11 @@ async function machineFindings(): Promise<Finding[]> {
   const [os, processor, memory] = await Promise.all([osInfo(), cpu(), mem()]);
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   return [
-    { what: 'machine', level: 'ok', found: `${os.distro} ${os.release}, ${processor.manufacturer} ${processor.brand}, ${processor.cores} cores, ${gib(memory.total)} (${gib(memory.available)} free)` },
+    {
+      what: 'machine',
+      level: 'ok',
+      found: `${os.distro} ${os.release}, ${processor.manufacturer} ${processor.brand}, ${processor.cores} cores, ${gib(memory.total)} (${gib(memory.available)} free)`,
+    },
   ];
 }
 

@@ -14,7 +14,8 @@ export function registerEnter(program: Command): void {
     .action(async (name: string, command: string[]) => {
       const { runDir } = settingsFrom({ isolated: name });
       const holder = findHolder(runDir);
-      if (!holder) throw new UserError(`no isolated node "${name}" runs here`, `start one: keelson up --isolated ${name}`);
+      if (!holder)
+        throw new UserError(`no isolated node "${name}" runs here`, `start one: keelson up --isolated ${name}`);
       const words = [...enterWords(holder), ...(command.length > 0 ? command : [process.env['SHELL'] ?? '/bin/sh'])];
       process.exitCode = await run(words);
     });

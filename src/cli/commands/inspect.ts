@@ -1,7 +1,7 @@
 /** `keelson inspect pod`: every kernel object of a pod. */
 import type { Command } from 'commander';
-import { cgroupTree } from '../../../agent/machine.js';
 import { inspectPods, type PodReport, type ProcessReport } from '../../../agent/inspect.js';
+import { cgroupTree } from '../../../agent/machine.js';
 import { UserError } from '../../base/errors.js';
 import { outputOption, paint, table } from '../output.js';
 import { addSettings, settingsFrom } from '../settings.js';
@@ -15,8 +15,14 @@ export function registerInspect(program: Command): void {
     .action(async (name: string, flags: { output: string }) => {
       const { dataDir, runDir, cgroupName } = settingsFrom(flags as never);
       const reports = await inspectPods({ dataDir, runDir, cgroupMount: cgroupTree().mount, cgroupName }, name);
-      if (reports.length === 0) throw new UserError(`no pod "${name}" on the node of ${dataDir}`, 'kubectl get pods -A -o wide shows which pods run where');
-      process.stdout.write(flags.output === 'json' ? `${JSON.stringify(reports, null, 2)}\n` : `${reports.map(render).join('\n\n')}\n`);
+      if (reports.length === 0)
+        throw new UserError(
+          `no pod "${name}" on the node of ${dataDir}`,
+          'kubectl get pods -A -o wide shows which pods run where',
+        );
+      process.stdout.write(
+        flags.output === 'json' ? `${JSON.stringify(reports, null, 2)}\n` : `${reports.map(render).join('\n\n')}\n`,
+      );
     });
 }
 
@@ -25,9 +31,15 @@ function render(r: PodReport): string {
     [paint('pod', 'bold'), `${r.namespace}/${r.name}  ${r.uid}`],
     ['directory', r.directory],
     ['logs', r.logs],
-    ['cgroup', `${r.cgroup.path}${r.cgroup.stats ? `  cpu ${(r.cgroup.stats.cpuUsageUsec / 1e6).toFixed(2)} s` : '  (gone)'}`],
+    [
+      'cgroup',
+      `${r.cgroup.path}${r.cgroup.stats ? `  cpu ${(r.cgroup.stats.cpuUsageUsec / 1e6).toFixed(2)} s` : '  (gone)'}`,
+    ],
     ['addresses', r.addresses.join(', ') || '-'],
-    ...r.links.map(l => ['link', `${l.name}  ${l.kind ?? ''}  ${l.mac}  mtu ${l.mtu}  ${l.up ? 'up' : 'down'}  rx ${l.rxBytes} B  tx ${l.txBytes} B`]),
+    ...r.links.map(l => [
+      'link',
+      `${l.name}  ${l.kind ?? ''}  ${l.mac}  mtu ${l.mtu}  ${l.up ? 'up' : 'down'}  rx ${l.rxBytes} B  tx ${l.txBytes} B`,
+    ]),
     ['pause', r.pause ? describe(r.pause) : 'not running'],
   ];
   const containers = r.containers.flatMap(c => [

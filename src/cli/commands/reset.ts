@@ -11,11 +11,18 @@ import { addSettings, type Settings, settingsFrom } from '../settings.js';
 
 export function registerReset(program: Command): void {
   addSettings(program.command('reset'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig'])
-    .description('remove pods, links, cgroups, rules and all state (without --isolated: of the host and of every isolated node)')
+    .description(
+      'remove pods, links, cgroups, rules and all state (without --isolated: of the host and of every isolated node)',
+    )
     .option('--yes', 'do it; without it only what would go is shown')
     .addHelpText('after', '\nExample:\n  keelson reset --yes\n')
     .action(async (flags: { yes?: boolean; isolated?: string }) => {
-      const all = [settingsFrom(flags), ...(flags.isolated ? [] : isolatedNames(settingsFrom(flags).dataDir).map(name => settingsFrom({ isolated: name })))];
+      const all = [
+        settingsFrom(flags),
+        ...(flags.isolated
+          ? []
+          : isolatedNames(settingsFrom(flags).dataDir).map(name => settingsFrom({ isolated: name }))),
+      ];
       for (const settings of all) refuseRunning(settings.dataDir);
       if (!flags.yes) {
         for (const settings of all) for (const line of plan(settings)) process.stdout.write(`would remove ${line}\n`);
@@ -49,7 +56,11 @@ function targetOf(s: Settings): ResetTarget {
 
 function plan(s: Settings): string[] {
   const { directories, cgroupNames } = targetOf(s);
-  return [...cgroupNames.map(n => `processes and cgroups of ${n}`), ...(s.isolated ? ['its namespaces'] : ['bridge cni0, nft table keelson']), ...directories.filter(existsSync)];
+  return [
+    ...cgroupNames.map(n => `processes and cgroups of ${n}`),
+    ...(s.isolated ? ['its namespaces'] : ['bridge cni0, nft table keelson']),
+    ...directories.filter(existsSync),
+  ];
 }
 
 /** Pulling the floor away under a running agent would leave half of everything. */
@@ -58,7 +69,7 @@ function refuseRunning(dataDir: string): void {
     const file = join(dataDir, name);
     if (!existsSync(file)) continue;
     const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; startTime: number };
-    if (processStartTime(pid) === startTime) throw new UserError(`process ${pid} still works in ${dataDir}`, `stop it first: kill ${pid}`);
+    if (processStartTime(pid) === startTime)
+      throw new UserError(`process ${pid} still works in ${dataDir}`, `stop it first: kill ${pid}`);
   }
 }
-

@@ -13,7 +13,8 @@ export function registerToken(program: Command): void {
     .action((flags: Record<string, string>) => {
       const { dataDir } = settingsFrom(flags);
       const file = join(dataDir, 'pki', 'admin.token');
-      if (!existsSync(file)) throw new UserError(`no cluster has its state in ${dataDir}`, 'name it with --data-dir or --isolated');
+      if (!existsSync(file))
+        throw new UserError(`no cluster has its state in ${dataDir}`, 'name it with --data-dir or --isolated');
       process.stdout.write(`${readFileSync(file, 'utf8').trim()}\n`);
     });
 }

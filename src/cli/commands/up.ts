@@ -18,7 +18,10 @@ const healthyMs = 10_000;
 export function registerUp(program: Command): void {
   addSettings(program.command('up'))
     .description('a whole single-node cluster on this machine: controller and agent (root)')
-    .addHelpText('after', '\nExample:\n  keelson up --isolated demo --port 6443 --rm\n\nPrints `ready https://… kubeconfig=…` when a Pod can be scheduled.\n')
+    .addHelpText(
+      'after',
+      '\nExample:\n  keelson up --isolated demo --port 6443 --rm\n\nPrints `ready https://… kubeconfig=…` when a Pod can be scheduled.\n',
+    )
     .action(async (flags: Record<string, string>) => {
       const settings = settingsFrom(flags);
       if (process.getuid?.() !== 0) throw new UserError('keelson up must run as root', 'try: sudo keelson up …');
@@ -29,10 +32,24 @@ export function registerUp(program: Command): void {
 async function up(settings: Settings, flags: readonly string[]): Promise<number> {
   const holder = settings.isolated ? await ensureHolder(settings.runDir) : undefined;
   const main = process.argv[1] ?? '';
-  const words = (role: string, inside: readonly string[]) => [...inside, process.execPath, ...process.execArgv, main, role];
+  const words = (role: string, inside: readonly string[]) => [
+    ...inside,
+    process.execPath,
+    ...process.execArgv,
+    main,
+    role,
+  ];
   const common = flags.filter(f => f !== '--rm');
-  const controller = new Child('controller', [...words('controller', []), ...only(common, controllerFlags), '--local-node']);
-  const agent = new Child('agent', [...words('agent', holder ? enterWords(holder) : []), ...only(flags, agentFlags)], settings.isolated ? { [insideVariable]: settings.isolated } : {});
+  const controller = new Child('controller', [
+    ...words('controller', []),
+    ...only(common, controllerFlags),
+    '--local-node',
+  ]);
+  const agent = new Child(
+    'agent',
+    [...words('agent', holder ? enterWords(holder) : []), ...only(flags, agentFlags)],
+    settings.isolated ? { [insideVariable]: settings.isolated } : {},
+  );
   const stopped = untilStopped();
   try {
     await Promise.race([controller.start('ready'), failed(controller)]);
@@ -51,7 +68,17 @@ async function up(settings: Settings, flags: readonly string[]): Promise<number>
 }
 
 const controllerFlags = ['--isolated', '--data-dir', '--run-dir', '--node-name', '--port', '--kubeconfig'];
-const agentFlags = ['--isolated', '--data-dir', '--run-dir', '--node-name', '--manifests', '--pod-cidr', '--cluster-cidr', '--max-pods', '--rm'];
+const agentFlags = [
+  '--isolated',
+  '--data-dir',
+  '--run-dir',
+  '--node-name',
+  '--manifests',
+  '--pod-cidr',
+  '--cluster-cidr',
+  '--max-pods',
+  '--rm',
+];
 
 /** The given flags of a list, with their values (`--flag value` or `--flag=value`). */
 export function only(flags: readonly string[], allowed: readonly string[]): string[] {
@@ -104,7 +131,10 @@ class Child {
     const [command = '', ...args] = this.words;
     const startedAt = Date.now();
     // standard input is the children's life line: it ends with us, however we end
-    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...this.environment, [supervisedVariable]: '1' } });
+    const child = spawn(command, args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...this.environment, [supervisedVariable]: '1' },
+    });
     this.#process = child;
     let text = '';
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {

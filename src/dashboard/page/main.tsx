@@ -7,7 +7,9 @@ import { Events, Login, Nodes, Pods } from './parts.js';
 import { emptyState, type PageState, reduce } from './store.js';
 import './style.css';
 
-type Happening = { readonly message: FeedMessage } | { readonly connection: PageState['connection']; readonly reason: string };
+type Happening =
+  | { readonly message: FeedMessage }
+  | { readonly connection: PageState['connection']; readonly reason: string };
 
 function step(state: PageState, happening: Happening): PageState {
   return 'message' in happening ? reduce(state, happening.message, Date.now() / 1000) : { ...state, ...happening };
@@ -46,7 +48,11 @@ function App() {
         <h1>Keelson</h1>
         <span class="quiet">{state.cluster}</span>
         <span class={`state ${state.connection}`} role="status">
-          {state.connection === 'live' ? 'live' : state.connection === 'lost' ? `connection lost: ${state.reason}` : 'connecting …'}
+          {state.connection === 'live'
+            ? 'live'
+            : state.connection === 'lost'
+              ? `connection lost: ${state.reason}`
+              : 'connecting …'}
         </span>
       </header>
       <main>

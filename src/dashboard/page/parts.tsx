@@ -62,16 +62,28 @@ function NodeCard({ node, state, now }: { node: NodeRow; state: PageState; now: 
       </header>
       <div class="meters">
         <div>
-          <label>
+          <p class="meter">
             CPU <b>{usage ? cores(usage.cpuCores) : '–'}</b> of {node.cpus}
-          </label>
-          <Chart times={history.times} values={history.cpu} max={node.cpus} colour="--cpu" label={`CPU of ${node.name}`} />
+          </p>
+          <Chart
+            times={history.times}
+            values={history.cpu}
+            max={node.cpus}
+            colour="--cpu"
+            label={`CPU of ${node.name}`}
+          />
         </div>
         <div>
-          <label>
+          <p class="meter">
             Memory <b>{usage ? bytes(usage.memoryBytes) : '–'}</b> of {bytes(node.memoryBytes)}
-          </label>
-          <Chart times={history.times} values={history.memory} max={node.memoryBytes} colour="--memory" label={`Memory of ${node.name}`} />
+          </p>
+          <Chart
+            times={history.times}
+            values={history.memory}
+            max={node.memoryBytes}
+            colour="--memory"
+            label={`Memory of ${node.name}`}
+          />
         </div>
       </div>
       <footer class="quiet">
@@ -83,14 +95,22 @@ function NodeCard({ node, state, now }: { node: NodeRow; state: PageState; now: 
 
 export function Pods({ state, now }: { state: PageState; now: number }) {
   const [filter, setFilter] = useState('');
-  const rows = sorted(state.pods).filter(p => `${p.namespace}/${p.name} ${p.status} ${p.node} ${p.ip}`.toLowerCase().includes(filter.toLowerCase()));
+  const rows = sorted(state.pods).filter(p =>
+    `${p.namespace}/${p.name} ${p.status} ${p.node} ${p.ip}`.toLowerCase().includes(filter.toLowerCase()),
+  );
   return (
     <section class="card" aria-label="pods">
       <header>
         <h2>
           Pods <span class="count">{state.pods.size}</span>
         </h2>
-        <input type="search" placeholder="filter" aria-label="filter pods" value={filter} onInput={event => setFilter(event.currentTarget.value)} />
+        <input
+          type="search"
+          placeholder="filter"
+          aria-label="filter pods"
+          value={filter}
+          onInput={event => setFilter(event.currentTarget.value)}
+        />
       </header>
       {rows.length === 0 ? (
         <p class="quiet empty">{filter ? 'No pod matches.' : 'No pods yet. Try: kubectl apply -f examples/'}</p>
@@ -99,9 +119,11 @@ export function Pods({ state, now }: { state: PageState; now: number }) {
           <table>
             <thead>
               <tr>
-                {['Namespace', 'Name', 'Ready', 'Status', 'Restarts', 'CPU', 'Memory', 'IP', 'Node', 'Age'].map(name => (
-                  <th key={name}>{name}</th>
-                ))}
+                {['Namespace', 'Name', 'Ready', 'Status', 'Restarts', 'CPU', 'Memory', 'IP', 'Node', 'Age'].map(
+                  name => (
+                    <th key={name}>{name}</th>
+                  ),
+                )}
               </tr>
             </thead>
             <tbody>
@@ -139,7 +161,8 @@ function PodLine({ pod, state, now }: { pod: PodRow; state: PageState; now: numb
 function tone(status: string): string {
   if (status === 'Running') return 'good';
   if (status === 'Completed' || status === 'Succeeded') return 'done';
-  if (['Pending', 'ContainerCreating', 'PodInitializing', 'Terminating'].includes(status) || status.startsWith('Init:')) return 'waiting';
+  if (['Pending', 'ContainerCreating', 'PodInitializing', 'Terminating'].includes(status) || status.startsWith('Init:'))
+    return 'waiting';
   return 'bad';
 }
 
@@ -175,5 +198,7 @@ function EventLine({ event, now }: { event: EventRow; now: number }) {
 }
 
 function sorted<R extends { key: string; name: string; namespace?: string }>(rows: ReadonlyMap<string, R>): R[] {
-  return [...rows.values()].sort((a, b) => (a.namespace ?? '').localeCompare(b.namespace ?? '') || a.name.localeCompare(b.name));
+  return [...rows.values()].sort(
+    (a, b) => (a.namespace ?? '').localeCompare(b.namespace ?? '') || a.name.localeCompare(b.name),
+  );
 }

@@ -54,7 +54,11 @@ export function reduce(state: PageState, message: FeedMessage, nowSeconds: numbe
   }
 }
 
-function merge<R extends { key: string }>(rows: ReadonlyMap<string, R>, fresh: readonly R[] = [], gone: readonly string[] = []): ReadonlyMap<string, R> {
+function merge<R extends { key: string }>(
+  rows: ReadonlyMap<string, R>,
+  fresh: readonly R[] = [],
+  gone: readonly string[] = [],
+): ReadonlyMap<string, R> {
   if (fresh.length === 0 && !gone.some(key => rows.has(key))) return rows;
   const next = new Map(rows);
   for (const row of fresh) next.set(row.key, row);
@@ -69,5 +73,9 @@ function newest(events: ReadonlyMap<string, EventRow>): ReadonlyMap<string, Even
 
 function extend(history: History | undefined, total: Usage, time: number): History {
   const add = (list: readonly number[] | undefined, value: number) => [...(list ?? []), value].slice(-historyLength);
-  return { times: add(history?.times, time), cpu: add(history?.cpu, total.cpuCores), memory: add(history?.memory, total.memoryBytes) };
+  return {
+    times: add(history?.times, time),
+    cpu: add(history?.cpu, total.cpuCores),
+    memory: add(history?.memory, total.memoryBytes),
+  };
 }

@@ -17,7 +17,9 @@ const nodeSelector: Filter = (pod, { node }) =>
     : "node(s) didn't match Pod's node affinity/selector";
 
 const taints: Filter = (pod, { node }) => {
-  const taint = node.spec?.taints?.find(t => t.effect !== 'PreferNoSchedule' && !tolerated(t, pod.spec.tolerations ?? []));
+  const taint = node.spec?.taints?.find(
+    t => t.effect !== 'PreferNoSchedule' && !tolerated(t, pod.spec.tolerations ?? []),
+  );
   return taint && `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ''}}`;
 };
 

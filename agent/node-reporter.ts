@@ -1,0 +1,68 @@
+/** Tells the controller about this node: the object with its measurements, and a heartbeat. */
+import type { Logger } from '../src/base/log.js';
+import type { NodeStatus, NodeSystemInfo } from '../src/kube/node.js';
+import type { LinkClient } from '../src/link/client.js';
+import type { ImageStore } from './images/contract.js';
+import { cpuCount, diskOf, memoryBytes } from './machine.js';
+import { nodeObject } from './node-object.js';
+
+export interface NodeReporterOptions {
+  readonly name: string;
+  readonly address: string;
+  readonly podCIDR: string;
+  readonly maxPods: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly info: NodeSystemInfo;
+  readonly dataDir: string;
+  readonly images: ImageStore;
+  readonly link: () => LinkClient;
+  readonly log: Logger;
+}
+
+export const heartbeatMs = 10_000;
+/** A full status at least this often, even if nothing changed (reliability rule A11). */
+const fullMs = 5 * 60_000;
+
+export class NodeReporter {
+  readonly #options: NodeReporterOptions;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #previous: NodeStatus | undefined;
+
+  constructor(options: NodeReporterOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { link } = this.#options;
+    this.#timers.push(
+      setInterval(() => link().report('heartbeat', { t: 'heartbeat' }), heartbeatMs),
+      setInterval(() => void this.report(), fullMs),
+    );
+  }
+
+  /** Measures and reports; never rejects. */
+  async report(): Promise<void> {
+    const { images, dataDir, link, log } = this.#options;
+    const list = await images.list().catch((error: unknown) => {
+      log.warn({ error: String(error) }, 'images could not be listed');
+      return [];
+    });
+    const object = nodeObject({
+      ...this.#options,
+      cpus: cpuCount(),
+      memoryTotalBytes: memoryBytes('MemTotal'),
+      memoryAvailableBytes: memoryBytes('MemAvailable'),
+      disk: diskOf(dataDir),
+      images: list.map(i => ({ names: [...i.references], sizeBytes: i.sizeBytes })),
+      notReady: undefined,
+      previous: this.#previous?.conditions ?? [],
+      now: Date.now(),
+    });
+    this.#previous = object.status;
+    link().report('node', { t: 'node', node: object });
+  }
+
+  stop(): void {
+    for (const timer of this.#timers) clearInterval(timer);
+  }
+}
