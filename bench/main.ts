@@ -1,0 +1,77 @@
+/**
+ * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, memory.
+ * Every loop is bounded, every request goes to loopback, and everything runs in namespaces of its own.
+ */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { conditionsNow, describeConditions } from './conditions.js';
+import { benchMemory } from './memory.js';
+import { benchPods } from './pods.js';
+import { isMet, type Row, ratioOf, tableOf } from './report.js';
+
+interface Scale {
+  readonly quick: boolean;
+}
+
+const parts: Readonly<Record<string, (scale: Scale) => Promise<Row[]> | Row[]>> = {
+  sandbox: ({ quick }) => benchSandbox(quick ? ['--rounds', '10', '--living', '1,100'] : []),
+  pods: ({ quick }) => benchPods(quick ? { singles: 10, rounds: 2 } : { singles: 30, rounds: 5 }),
+  memory: ({ quick }) => benchMemory(quick ? 20 : 100),
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'boolean', default: false }, quick: { type: 'boolean', default: false } },
+});
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const unknown = positionals.find(name => !Object.hasOwn(parts, name));
+  if (unknown !== undefined) return fail(`unknown part "${unknown}"; allowed: ${Object.keys(parts).join(', ')}`);
+  if (process.getuid?.() !== 0) return fail('it makes namespaces and pods, so it must run as root');
+  const conditions = conditionsNow();
+  if (!values.json) process.stdout.write(`${describeConditions(conditions)}\n\n`);
+  const rows: Row[] = [];
+  for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) {
+    process.stderr.write(`bench: ${name} …\n`);
+    rows.push(...(await parts[name]!({ quick: values.quick })));
+  }
+  const shown = rows.map(row => ({ ...row, ratio: ratioOf(row), met: isMet(row) }));
+  process.stdout.write(
+    values.json ? `${JSON.stringify({ conditions, rows: shown }, undefined, 2)}\n` : `${tableOf(rows)}\n`,
+  );
+  return 0;
+}
+
+function fail(message: string): number {
+  process.stderr.write(`bench: ${message}\n`);
+  return 2;
+}
+
+interface SandboxRow {
+  readonly living: number;
+  readonly part: string;
+  readonly addonUs: number;
+  readonly floorUs: number;
+}
+
+/** A process of its own, since it starts itself again in namespaces. */
+function benchSandbox(flags: readonly string[]): Row[] {
+  const program = fileURLToPath(new URL('./sandbox.js', import.meta.url));
+  const { status, stdout } = spawnSync(process.execPath, [program, '--json', ...flags], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  if (status !== 0) throw new Error(`bench/sandbox ended with ${status}.`);
+  const { rows, rounds } = JSON.parse(stdout) as { rows: SandboxRow[]; rounds: number };
+  return rows.map(({ living, part, addonUs, floorUs }) => ({
+    part: 'sandbox',
+    what: `${part} with ${living} living, median`,
+    value: addonUs,
+    unit: 'µs',
+    reference: { name: 'bare C', value: floorUs },
+    note: `n=${rounds}`,
+    ...(part === 'create' && { target: { of: 'ratio', sense: 'at most', bound: 1.3 } as const }),
+  }));
+}
