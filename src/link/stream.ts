@@ -34,6 +34,8 @@ export class LinkStream {
   readonly #received = new Map<number, number>();
   /** The last write asked for, per channel: the next one, or the end, goes after it. */
   readonly #tail = new Map<number, Promise<void>>();
+  /** Settles when what has come on a channel so far has been taken: its end is told after that. */
+  readonly #taken = new Map<number, Promise<unknown>>();
   #closed = false;
 
   constructor(
@@ -99,12 +101,16 @@ export class LinkStream {
     const outstanding = (this.#received.get(channel) ?? 0) + payload.length;
     if (outstanding > initialCredit) return false;
     this.#received.set(channel, outstanding);
-    this.#tell(events => void this.#take(events, channel, payload));
+    this.#tell(events => {
+      const before = this.#taken.get(channel);
+      const taken = this.#take(events, channel, payload);
+      this.#taken.set(channel, Promise.all([before, taken]));
+    });
     return true;
   }
 
   receiveControl(frame: StreamControl): void {
-    if (frame.t === 'end') return this.#tell(events => events.onEnd(frame.channel));
+    if (frame.t === 'end') return this.#tell(events => void this.#end(events, frame.channel));
     if (frame.t === 'close') return this.#over(frame.status, false);
     this.#credit.set(frame.channel, (this.#credit.get(frame.channel) ?? initialCredit) + frame.bytes);
     for (const resume of this.#waiting.get(frame.channel)?.splice(0) ?? []) resume();
@@ -125,6 +131,11 @@ export class LinkStream {
     this.#closed = true;
     for (const list of this.#waiting.values()) for (const resume of list.splice(0)) resume();
     this.onGone();
+  }
+
+  async #end(events: StreamEvents, channel: number): Promise<void> {
+    await this.#taken.get(channel);
+    events.onEnd(channel);
   }
 
   async #take(events: StreamEvents, channel: number, payload: Buffer): Promise<void> {

@@ -438,14 +438,21 @@ describe('hub and client over a real WebSocket', () => {
     stream.listen({ onData: () => {}, onEnd: () => {}, onClose: () => {} });
     for (const text of ['a', 'b', 'c']) await stream.write(channel.stdin, Buffer.from(text));
     stream.end(channel.stdin);
-    stream.close();
-    await settled(() => opened?.closed === true);
+    // the link keeps its order: once this has come, all before it has
+    cluster.put(bound('later'));
+    await settled(() => desired.has('Pod/later'));
     const heard: string[] = [];
     opened?.listen({
-      onData: (_, data) => void heard.push(String(data)),
+      onData: async (_, data) => {
+        await new Promise(resolve => setImmediate(resolve));
+        heard.push(String(data));
+      },
       onEnd: () => heard.push('end'),
       onClose: () => heard.push('close'),
     });
+    await settled(() => heard.includes('end'));
+    stream.close();
+    await settled(() => heard.includes('close'));
     expect(heard).toEqual(['a', 'b', 'c', 'end', 'close']);
   });
 
