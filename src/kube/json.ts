@@ -1,7 +1,6 @@
 /** Plain JSON values: copy, compare, freeze. Keys such as `__proto__` are data here, never the prototype. */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
-type JsonObject = { [key: string]: Json };
 
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
