@@ -16,7 +16,7 @@ cd "$root"
 
 name=demo
 log="$cache/log/demo-cluster.log"
-keelson="$root/bin/keelson"
+keelson=./bin/keelson
 kubectl() { HOME="$cache" KUBECONFIG="$kubeconfig" "$root/.cache/kubectl-v35/kubectl" "$@"; }
 show() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
 [ -t 1 ] || show() { printf '\n$ %s\n' "$*"; "$@"; }
