@@ -2,6 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { parse } from 'yaml';
+import { describe, UserError } from '../src/base/errors.js';
+import { at } from '../src/kube/json.js';
 import type { LinkClientOptions } from '../src/link/client.js';
 
 interface Credentials {
@@ -13,7 +15,9 @@ interface Credentials {
 /** The server's certificate always carries this name, whatever address it is reached by. */
 const serverName = 'localhost';
 
+/** Throws UserError for a file that is there but cannot be used. */
 export function linkAddress(file: string): Pick<LinkClientOptions, 'url' | 'socket'> {
+  readCredentials(file);
   return {
     url: 'wss://keelson-controller/link/v1',
     socket: () => {
@@ -36,19 +40,35 @@ function addressOf(server: string): ConnectionOptions {
 function readCredentials(file: string): Credentials {
   // none yet (a node that runs static pods only): the dial fails, is logged, and is tried again
   if (!existsSync(file)) return { server: 'unix:/nonexistent', tls: {} };
-  const config = parse(readFileSync(file, 'utf8')) as {
-    clusters: [{ cluster: { server: string; 'certificate-authority-data': string } }];
-    users: [{ user: { 'client-certificate-data': string; 'client-key-data': string } }];
+  try {
+    return parseCredentials(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const [line = ''] = describe(error).split('\n');
+    throw new UserError(`node credentials ${file} cannot be used: ${line.replace(/:$/, '')}`, credentialsHint);
+  }
+}
+
+const credentialsHint = 'it must be the kubeconfig of a node; `keelson controller --local-node` writes one';
+
+/** Throws an Error naming the field that is missing or wrong. */
+function parseCredentials(text: string): Credentials {
+  const config: unknown = parse(text);
+  const field = (...path: (string | number)[]): string => {
+    const value = at(config, ...path);
+    if (typeof value === 'string' && value !== '') return value;
+    throw new Error(`${path.join('.')}: a text is required`);
   };
-  const { cluster } = config.clusters[0];
-  const { user } = config.users[0];
-  const pem = (text: string) => Buffer.from(text, 'base64');
+  const pem = (kind: string, ...path: (string | number)[]): Buffer => {
+    const bytes = Buffer.from(field(...path), 'base64');
+    if (!bytes.includes(`-----BEGIN ${kind}`)) throw new Error(`${path.join('.')}: must be a PEM ${kind} in base64`);
+    return bytes;
+  };
   return {
-    server: cluster.server,
+    server: field('clusters', 0, 'cluster', 'server'),
     tls: {
-      ca: pem(cluster['certificate-authority-data']),
-      cert: pem(user['client-certificate-data']),
-      key: pem(user['client-key-data']),
+      ca: pem('CERTIFICATE', 'clusters', 0, 'cluster', 'certificate-authority-data'),
+      cert: pem('CERTIFICATE', 'users', 0, 'user', 'client-certificate-data'),
+      key: pem('', 'users', 0, 'user', 'client-key-data'),
     },
   };
 }

@@ -2,6 +2,7 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CgroupStats, cgroupPids, cgroupStats, type LinkInfo, netlink } from '../native/index.js';
+import { codeOf } from '../src/base/errors.js';
 import type { Pod } from '../src/kube/pod.js';
 import { qosClass } from '../src/kube/qos.js';
 import { attemptCgroup, type NodePaths, type PodPaths, podPaths, podsDirectory } from './pods/paths.js';
@@ -36,7 +37,10 @@ export interface PodReport {
 
 /** Pods on record that match `namespace/name`, `name` (any namespace) or a UID. */
 export async function inspectPods(node: NodePaths, wanted: string): Promise<PodReport[]> {
-  const uids = await readdir(podsDirectory(node)).catch(() => [] as string[]);
+  const uids = await readdir(podsDirectory(node)).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return [] as string[];
+    throw error;
+  });
   const records = await Promise.all(uids.map(uid => readRecord<PodRecord>(join(podsDirectory(node), uid, 'pod.json'))));
   return Promise.all(records.flatMap(r => (r && matches(r.pod, wanted) ? inspectPod(node, r.pod) : [])));
 }

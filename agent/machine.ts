@@ -1,7 +1,7 @@
 /** This machine as the node sees it: read straight from /proc, /sys and statfs (platform §1.3: microseconds each). */
-import { readFileSync, statfsSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statfsSync } from 'node:fs';
 import { arch, availableParallelism, networkInterfaces, release } from 'node:os';
-import { UserError } from '../src/base/errors.js';
+import { codeOf, UserError } from '../src/base/errors.js';
 import { version } from '../src/base/version.js';
 import type { NodeSystemInfo } from '../src/kube/node.js';
 
@@ -19,8 +19,19 @@ export function cgroupTree(mountinfo = readFileSync('/proc/self/mountinfo', 'utf
       'no cgroup v2 hierarchy is mounted here',
       'mount one: mkdir -p /sys/fs/cgroup/unified && mount -t cgroup2 none /sys/fs/cgroup/unified',
     );
+  if (!isWritable(mount))
+    throw new UserError(`cgroup v2 at ${mount} is mounted read-only`, `remount it: mount -o remount,rw ${mount}`);
   const controllers = readFileSync(`${mount}/cgroup.controllers`, 'utf8').trim().split(/\s+/).filter(Boolean);
   return { mount, controllers: new Set(controllers.filter(c => usedControllers.has(c))) };
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== 'EROFS';
+  }
 }
 
 const usedControllers = new Set(['cpu', 'cpuset', 'io', 'memory', 'pids', 'hugetlb']);

@@ -61,6 +61,7 @@ const removalGraceMs = 2000;
 export async function startAgent(options: AgentOptions): Promise<Agent> {
   if (process.getuid?.() !== 0) throw new UserError('keelson agent must run as root', 'try: sudo keelson agent …');
   const log = createLogger('agent');
+  const address = linkAddress(options.credentials);
   const tree = cgroupTree();
   const directories: NodePaths = {
     dataDir: options.dataDir,
@@ -111,7 +112,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     pods.mirrorAppeared(object as Pod);
   };
   parts.link = new LinkClient({
-    ...linkAddress(options.credentials),
+    ...address,
     version,
     bootID: info.bootID,
     log,

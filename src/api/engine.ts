@@ -1,7 +1,7 @@
 /** What every verb works with, and the one commit that all writes end in. */
 import { clone, deepFreeze } from '../kube/json.js';
-import { type Store, StoreUnavailableError } from '../store/contract.js';
-import { unavailable } from './errors.js';
+import { type Store, StoreFullError, StoreUnavailableError } from '../store/contract.js';
+import { full, unavailable } from './errors.js';
 import { type AnyObject, apiVersionOf, type Kind } from './kind.js';
 import { encode, type View, ViewEntry } from './view.js';
 
@@ -23,7 +23,7 @@ export interface Compare {
 /** Undefined: someone was faster. */
 export type Committed = { readonly revision: number } | undefined;
 
-/** Writes or, with `undefined`, deletes one object if nothing of `compares` has changed. Throws StatusError 503. */
+/** Writes or, with `undefined`, deletes one object if nothing of `compares` has changed. Throws StatusError 503, 507. */
 export async function commitObject(
   engine: Engine,
   key: string,
@@ -35,6 +35,7 @@ export async function commitObject(
     const result = await engine.store.commit({ compares, writes });
     return result.ok ? { revision: result.revision } : undefined;
   } catch (error) {
+    if (error instanceof StoreFullError) throw full(error.message);
     if (error instanceof StoreUnavailableError) throw unavailable(error.message);
     throw error;
   }

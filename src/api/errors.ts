@@ -57,6 +57,8 @@ export const internal = (message: string): StatusError =>
   failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] });
 export const unavailable = (message: string): StatusError =>
   failure(503, 'ServiceUnavailable', message, { retryAfterSeconds: 1 });
+/** Without Retry-After: clients that repeat it for ten seconds would only say it later. */
+export const full = (message: string): StatusError => failure(507, 'InsufficientStorage', message);
 export const pathNotFound = (): StatusError =>
   failure(404, 'NotFound', 'the server could not find the requested resource', {});
 

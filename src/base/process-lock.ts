@@ -32,7 +32,7 @@ export function acquireLock(path: string, what: string): ProcessLock {
   for (let tries = 0; tries < 3; tries++) {
     try {
       writeFileSync(path, JSON.stringify(own), { flag: 'wx', mode: 0o600 });
-      return { release: () => rmSync(path, { force: true }) };
+      return heldLock(path);
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
       const holder = readHolder(path);
@@ -46,6 +46,16 @@ export function acquireLock(path: string, what: string): ProcessLock {
     }
   }
   throw new UserError(`${what}: the lock ${path} cannot be taken`, 'another start is under way; try again');
+}
+
+/** Let go of by hand, or at the latest when the process exits: a start that failed leaves no lock behind. */
+function heldLock(path: string): ProcessLock {
+  const release = (): void => {
+    process.removeListener('exit', release);
+    rmSync(path, { force: true });
+  };
+  process.once('exit', release);
+  return { release };
 }
 
 function readHolder(path: string): Holder | undefined {

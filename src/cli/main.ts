@@ -12,6 +12,7 @@ import { registerReset } from './commands/reset.js';
 import { registerSandbox } from './commands/sandbox.js';
 import { registerToken } from './commands/token.js';
 import { registerUp } from './commands/up.js';
+import { hintFor } from './hints.js';
 
 const program = new Command('keelson')
   .description('A Kubernetes-compatible cluster from one small program: real pods, no Docker, no containerd.')
@@ -45,9 +46,9 @@ process.on('unhandledRejection', (error: unknown) => {
 try {
   await program.parseAsync();
 } catch (error) {
-  const hint = error instanceof UserError && error.hint ? `\n  ${error.hint}` : '';
+  const hint = (error instanceof UserError ? error.hint : undefined) ?? hintFor(error);
   const text =
     error instanceof UserError || process.env['KEELSON_LOG'] !== 'debug' ? describe(error) : (error as Error).stack;
-  process.stderr.write(`keelson: ${text}${hint}\n`);
+  process.stderr.write(`keelson: ${text}${hint ? `\n  ${hint}` : ''}\n`);
   process.exit(1);
 }

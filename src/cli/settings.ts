@@ -39,6 +39,12 @@ interface Flags {
   rm?: boolean;
 }
 
+const numeric = ['port', 'max-pods'];
+const settingNames = [
+  ...['isolated', 'data-dir', 'run-dir', 'node-name', 'port', 'kubeconfig', 'manifests', 'pod-cidr', 'cluster-cidr'],
+  ...['max-pods', 'rm'],
+];
+
 /** Adds the flags that say where a node lives; `only` picks those that a command uses. */
 export function addSettings(command: Command, only?: readonly string[]): Command {
   const all: [name: string, flags: string, description: string][] = [
@@ -98,12 +104,34 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
 /** `data-dir: /x` in the file is `--data-dir /x`. */
 function readConfig(file: string): Flags {
   if (!existsSync(file)) return {};
-  const value: unknown = parse(readFileSync(file, 'utf8'));
+  const value = parseConfig(file);
   if (value === null) return {};
   if (typeof value !== 'object' || Array.isArray(value))
     throw new UserError(`${file}: must be a map of flag names to values, e.g. "port: 6443"`);
   const camel = (key: string) => key.replace(/-([a-z])/g, (_, c: string) => c.toUpperCase());
-  return Object.fromEntries(Object.entries(value).map(([key, v]) => [camel(key), v])) as Flags;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, v]) => [camel(key), checkedSetting(file, key, v)]),
+  ) as Flags;
+}
+
+function parseConfig(file: string): unknown {
+  try {
+    return parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    const [line = ''] = (error as Error).message.split('\n');
+    throw new UserError(`${file}: ${line.replace(/:$/, '')}`, 'correct the file, or move it away');
+  }
+}
+
+/** Numbers and true/false where flags take them; everything else is text. Throws UserError naming file, key and value. */
+function checkedSetting(file: string, key: string, value: unknown): string | number | boolean {
+  if (!settingNames.includes(key))
+    throw new UserError(`${file}: unknown setting "${key}"; allowed: ${settingNames.join(', ')}`);
+  if (key === 'rm' ? typeof value === 'boolean' : typeof value === 'string' || typeof value === 'number')
+    return numeric.includes(key) || key === 'rm' ? (value as string | number | boolean) : String(value);
+  throw new UserError(
+    `${file}: ${key} ${JSON.stringify(value)}: must be ${key === 'rm' ? 'true or false' : 'one value'}`,
+  );
 }
 
 function integer(flag: string, value: string | number, min: number, max: number): number {

@@ -37,7 +37,7 @@ export interface LinkClientEvents {
   onPut(object: KubeObject): void;
   onGone(kind: string, uid: string, key: string): void;
   onStream(stream: LinkStream, request: StreamRequest): void;
-  /** A report was refused: it is not sent again. */
+  /** A report was refused: it is not sent again, unless the refusal is the controller's own trouble (5xx, 429). */
   onRefused(key: string, report: Report, status: Status): void;
   onAcknowledged?(key: string, report: Report, revision: number): void;
   onConnected?(): void;
@@ -55,6 +55,9 @@ export interface LinkClientOptions {
 }
 
 const reconnect = { initialMs: 200, maxMs: 30_000, factor: 2 } as const;
+/** A report that could not be stored is sent again after this. */
+const retryReportMs = 2000;
+const isPassing = ({ code = 0 }: Status): boolean => code >= 500 || code === 429;
 /** Events of a dead link must not fill memory. */
 const maxWaitingReports = 10_000;
 
@@ -68,6 +71,7 @@ export class LinkClient {
   #incarnation: string | undefined;
   #revision: number | undefined;
   #socket: WebSocket | undefined;
+  readonly #retries = new Set<NodeJS.Timeout>();
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
@@ -119,15 +123,25 @@ export class LinkClient {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
+    for (const timer of this.#retries) clearTimeout(timer);
     this.#socket?.close(1000, 'agent is stopping');
   }
 
   #dial(): void {
+    let own: ClientOptions;
+    try {
+      own = this.#options.socket();
+    } catch (error) {
+      // credentials that are just being replaced: the node goes on without a link, and tries again
+      this.#options.log.error({ error: describe(error) }, 'link cannot be dialled');
+      this.#dialLater();
+      return;
+    }
     const socket = new WebSocket(this.#options.url, {
       maxPayload: maxControlBytes,
       perMessageDeflate: false,
       handshakeTimeout: 5000,
-      ...this.#options.socket(),
+      ...own,
     });
     this.#socket = socket;
     socket.on('open', () => this.#opened());
@@ -155,9 +169,14 @@ export class LinkClient {
     for (const stream of [...this.#streams.values()]) stream.lost();
     this.#options.events.onDisconnected?.();
     if (this.#closed) return;
+    this.#options.log.info({ code, reason, delay: this.#dialLater() }, 'link lost; dialling again');
+  }
+
+  /** @returns in how many milliseconds */
+  #dialLater(): number {
     const delay = 50 + jittered(backoffDelay(reconnect, ++this.#attempts));
-    this.#options.log.info({ code, reason, delay }, 'link lost; dialling again');
     this.#timer = setTimeout(() => this.#dial(), delay);
+    return delay;
   }
 
   #pingMs = 10_000;
@@ -250,8 +269,18 @@ export class LinkClient {
   #acknowledged({ id, revision, error }: Extract<DownFrame, { t: 'ack' }>): void {
     const done = this.#outbox.acknowledged(id);
     if (!done) return;
+    if (error && isPassing(error)) this.#reportLater(done.key, done.frame);
     if (error) this.#options.events.onRefused(done.key, done.frame, error);
     else this.#options.events.onAcknowledged?.(done.key, done.frame, revision ?? 0);
+  }
+
+  /** The controller could not store it now (a full disk, say): again in a while, unless there is something newer. */
+  #reportLater(key: string, report: Report): void {
+    const timer = setTimeout(() => {
+      this.#retries.delete(timer);
+      if (!this.#outbox.has(key)) this.report(key, report);
+    }, retryReportMs);
+    this.#retries.add(timer);
   }
 
   #open(id: number, request: StreamRequest): void {

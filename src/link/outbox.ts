@@ -29,6 +29,11 @@ export class Outbox<F> {
     return this.#slots.size;
   }
 
+  /** Something of this key waits or is under way. */
+  has(key: string): boolean {
+    return this.#slots.has(key);
+  }
+
   /** Replaces what waits under this key. */
   put({ key, frame }: Outgoing<F>): void {
     const slot = this.#slots.get(key) ?? { waiting: undefined, sentId: undefined, sent: undefined };

@@ -51,6 +51,11 @@ export class StoreUnavailableError extends Error {
   override name = 'StoreUnavailableError';
 }
 
+/** No room for the write: trying again at once is of no use to anybody. */
+export class StoreFullError extends StoreUnavailableError {
+  override name = 'StoreFullError';
+}
+
 export interface Store {
   /** Changes with every new or restored database: old revisions mean nothing then. */
   readonly incarnation: string;

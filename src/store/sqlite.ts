@@ -11,7 +11,7 @@ import BetterSqlite3 from 'better-sqlite3';
 import { UserError } from '../base/errors.js';
 import { failpoint } from '../base/failpoint.js';
 import type { Change, Commit, CommitResult, Entry, Store } from './contract.js';
-import { CompactedError, StoreUnavailableError } from './contract.js';
+import { CompactedError, StoreFullError, StoreUnavailableError } from './contract.js';
 import { Feed } from './feed.js';
 import { type FromWriter, runWriter, type ToWriter, type WireEntry, type WireResult } from './sqlite-writer.js';
 
@@ -44,10 +44,20 @@ const userErrors: Record<string, string> = {
   LOCKED: 'stop the other keelson controller, or give this one its own --data-dir',
   CORRUPT:
     'put back a backup of the file, or move it away to begin with an empty cluster (its nodes stop their pods then)',
+  SQLITE_FULL: 'make room on the disk, or name a directory on another one with --data-dir',
+  SQLITE_IOERR:
+    'is the disk full or failing? `df` and `dmesg` tell; or name a directory on another one with --data-dir',
+  SQLITE_CANTOPEN: 'is it a file that this user may write? run as root, or name another --data-dir',
+  SQLITE_READONLY: 'that filesystem is read-only: remount it, or name another --data-dir',
   SQLITE_CORRUPT: 'put back a backup of the file',
   SQLITE_NOTADB: 'the file is not a Keelson database: put back a backup, or give another --data-dir',
   VERSION: 'use the version of keelson that wrote it, or the newer one that can read it',
 };
+
+/** SQLite's extended codes (`SQLITE_IOERR_SHMSIZE`) mean what their first word means. */
+function hintOf(code: string): string | undefined {
+  return userErrors[code] ?? userErrors[code.split('_').slice(0, 2).join('_')];
+}
 
 /** One message to the writer at a time; its answers in order. */
 class Writer {
@@ -55,7 +65,10 @@ class Writer {
   #waiting: { resolve: (message: FromWriter) => void; reject: (error: Error) => void } | undefined;
   #dead: Error | undefined;
 
+  readonly #file: string;
+
   constructor(file: string) {
+    this.#file = file;
     const require = createRequire(import.meta.url);
     const source = `
       const { parentPort, workerData } = require('node:worker_threads');
@@ -78,7 +91,9 @@ class Writer {
     if (message.t === 'open') return message;
     await this.#worker.terminate();
     const failed = message as FromWriter & { t: 'failed' };
-    const hint = userErrors[failed.code];
+    const hint = hintOf(failed.code);
+    if (hint && failed.code.startsWith('SQLITE_'))
+      throw new UserError(`database ${this.#file}: ${failed.message} (${failed.code})`, hint);
     if (hint) throw new UserError(failed.message, hint);
     throw new Error(`open database: ${failed.code}: ${failed.message}`);
   }
@@ -264,14 +279,9 @@ class SqliteStore implements Store {
 
   /** What the writer could not do: passing (no space, read-only) or final. */
   #refusal({ code, message }: { code: string; message: string }): Error {
-    const passing = [
-      'SQLITE_FULL',
-      'SQLITE_READONLY',
-      'SQLITE_CANTOPEN',
-      'SQLITE_BUSY',
-      'SQLITE_IOERR_WRITE',
-      'SQLITE_TOOBIG',
-    ];
+    if (code.startsWith('SQLITE_FULL'))
+      return new StoreFullError('the disk of the store is full: nothing can be written until there is room again');
+    const passing = ['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_BUSY', 'SQLITE_IOERR_WRITE', 'SQLITE_TOOBIG'];
     if (passing.some(known => code.startsWith(known)))
       return new StoreUnavailableError(`the store cannot write now: ${message} (${code})`);
     return this.#die(new Error(`${message} (${code})`));

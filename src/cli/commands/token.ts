@@ -1,8 +1,8 @@
 /** `keelson token dashboard`: what to paste into the page. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { UserError } from '../../base/errors.js';
+import { codeOf, UserError } from '../../base/errors.js';
 import { addSettings, settingsFrom } from '../settings.js';
 
 export function registerToken(program: Command): void {
@@ -13,8 +13,16 @@ export function registerToken(program: Command): void {
     .action((flags: Record<string, string>) => {
       const { dataDir } = settingsFrom(flags);
       const file = join(dataDir, 'pki', 'admin.token');
-      if (!existsSync(file))
-        throw new UserError(`no cluster has its state in ${dataDir}`, 'name it with --data-dir or --isolated');
-      process.stdout.write(`${readFileSync(file, 'utf8').trim()}\n`);
+      process.stdout.write(`${readToken(file, dataDir)}\n`);
     });
+}
+
+/** Throws UserError where there is no cluster; what this user may not read is told as such. */
+function readToken(file: string, dataDir: string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    throw new UserError(`no cluster has its state in ${dataDir}`, 'name it with --data-dir or --isolated');
+  }
 }
