@@ -5,10 +5,9 @@
 import { keyOf } from '../src/kube/meta.js';
 import type { Pod, PodStatus } from '../src/kube/pod.js';
 import type { Report } from '../src/link/client.js';
-import { isMirror, mirrorFor } from './pods/static-pod.js';
+import { isMirror, isStatic, mirrorFor } from './pods/static-pod.js';
 
 export interface Mirrors {
-  isStaticPod(pod: Pod): boolean;
   mirrorOf(pod: Pod): Pod | undefined;
 }
 
@@ -27,12 +26,14 @@ export class PodReporter {
   /** The API's object for a pod of this node, if there is one now. */
   apiPod(pod: Pod): Pod | undefined {
     const mirrors = this.#mirrors();
-    return mirrors.isStaticPod(pod) ? mirrors.mirrorOf(pod) : pod;
+    return isStatic(pod) ? mirrors.mirrorOf(pod) : pod;
   }
 
   status(pod: Pod, status: PodStatus): void {
     if (this.#static.has(keyOf(pod))) this.#status.set(keyOf(pod), status);
     const target = this.apiPod(pod);
+    // a mirror on its way out has been reported gone under the same key: a status would take that report's place
+    if (target && isMirror(target) && target.metadata.deletionTimestamp) return;
     if (target) this.#send(`pod/${target.metadata.uid}`, { t: 'podStatus', ...identity(target), status });
   }
 

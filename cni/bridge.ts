@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { access, writeFile } from 'node:fs/promises';
 import { KernelError, type LinkInfo, netlink, type VethInfo, vethAttach } from '../native/index.js';
 import { codeOf } from '../src/base/errors.js';
+import { failpoint } from '../src/base/failpoint.js';
 import { type Attachment, type BridgeConfig, type BridgeNetwork, CniError, type CniResult } from './contract.js';
 import { Ipam } from './ipam.js';
 import { formatAddress, gatewayOf, parseRange, podAddresses, type Range } from './ipv4.js';
@@ -66,6 +67,7 @@ class Bridge implements BridgeNetwork {
       const veth = lease.fresh
         ? await this.#attachAnew(attachment, lease.address)
         : ((await this.#attached(attachment, lease.address)) ?? (await this.#attachAnew(attachment, lease.address)));
+      await failpoint('cni.afterAdd');
       return this.#result(attachment, lease.address, veth);
     } catch (error) {
       if (lease.fresh) await this.#ipam.release(attachment.containerID, attachment.ifName);

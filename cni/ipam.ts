@@ -7,6 +7,7 @@
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf } from '../src/base/errors.js';
+import { failpoint } from '../src/base/failpoint.js';
 import { CniError } from './contract.js';
 import { formatAddress, nextFree, parseAddress, podAddresses, type Range } from './ipv4.js';
 
@@ -101,6 +102,7 @@ export class Ipam {
       await this.#readLease(formatAddress(address));
       return false;
     }
+    await failpoint('ipam.afterReserve');
     this.#writePrevious();
     return true;
   }

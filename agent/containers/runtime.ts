@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupKill, openProcess, type Process, type ProcessIdentity, spawnProgram } from '../../native/index.js';
+import { failpoint, failpointsVariable } from '../../src/base/failpoint.js';
 import { askShim, attachToContainer } from './attach.js';
 import { type AttemptRecord, currentBootId, readAttempt, readExit, readStarted } from './attempt.js';
 import {
@@ -84,7 +85,7 @@ function readAnswer(fd: number): Promise<ShimFrame | undefined> {
 
 /** Failpoints named `shim.*` are for the shim (src/base/failpoint.ts has the syntax). */
 function shimFailpoint(): string | undefined {
-  return (process.env['KEELSON_FAILPOINTS'] ?? '').split(',').find(item => item.startsWith('shim.'));
+  return (process.env[failpointsVariable] ?? '').split(',').find(item => item.startsWith('shim.'));
 }
 
 async function recordOf(request: StartRequest): Promise<AttemptRecord> {
@@ -96,7 +97,7 @@ async function recordOf(request: StartRequest): Promise<AttemptRecord> {
 
 async function launch(request: StartRequest, record: AttemptRecord): Promise<Attempt> {
   const { spec, directory, cgroup, logPath, sandbox } = request;
-  const failpoint = shimFailpoint();
+  const shimPoint = shimFailpoint();
   const config = encodeRun({
     spec,
     directory,
@@ -105,7 +106,7 @@ async function launch(request: StartRequest, record: AttemptRecord): Promise<Att
     sandbox,
     socketPath: record.socketPath,
     record: JSON.stringify(record),
-    ...(failpoint !== undefined && { failpoint }),
+    ...(shimPoint !== undefined && { failpoint: shimPoint }),
   });
   const { process: shim, sockets } = await spawnProgram({
     object: spec.object,
@@ -115,6 +116,7 @@ async function launch(request: StartRequest, record: AttemptRecord): Promise<Att
     sockets: 1,
     cgroup: request.shimCgroup,
   });
+  await failpoint('container.afterSpawn');
   const answer = await readAnswer(sockets[0]!);
   if (answer?.type !== 's') {
     await shim.wait();
@@ -131,6 +133,7 @@ async function start(request: StartRequest): Promise<ContainerHandle> {
   const record = await recordOf(request);
   // 0700: setuid files in a reachable writable layer would let local users in
   await mkdir(request.directory, { recursive: true, mode: 0o700 });
+  await failpoint('container.afterDirectory');
   try {
     return await launch(request, record);
   } catch (error) {

@@ -169,6 +169,7 @@ async function publish(root: string, temporary: string, unpacked: readonly Unpac
   await failpoint('images.beforePublish');
   await withLock(root, async () => {
     for (const { stored } of unpacked) await publishLayers(root, temporary, stored.chain);
+    await failpoint('images.beforeIndex');
     for (const { found } of unpacked)
       await writeFile(join(root, 'blobs', 'sha256', hexOf(found.configDigest)), found.configData);
     await writeIndex(root, unpacked.reduce(addTo, await readIndex(root)));

@@ -9,37 +9,62 @@ import { codeOf, describe } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
 import type { ContainerHandle, ExitRecord } from '../containers/contract.js';
+import { removeTree } from '../containers/remove.js';
 import { endedRun } from './ended.js';
-import { allContainers, type ContainerFacts, noContainerFacts, type PodFacts } from './facts.js';
+import {
+  allContainers,
+  type ContainerFacts,
+  type EndedRun,
+  noContainerFacts,
+  type PodFacts,
+  type SandboxFacts,
+} from './facts.js';
 import type { PodNode } from './node-contract.js';
-import { attemptDirectory, cgroupRoot, isSafeUid, type PodPaths, podPaths, podsDirectory } from './paths.js';
-import { listAttempts, type PodRecord, readRecord, type SandboxRecord } from './records.js';
+import {
+  attemptCgroup,
+  attemptDirectory,
+  cgroupRoot,
+  failedStartFile,
+  isSafeUid,
+  type PodPaths,
+  podPaths,
+  podsDirectory,
+} from './paths.js';
+import {
+  listAttempts,
+  type PodRecord,
+  readRecord,
+  removeAttempt,
+  type SandboxRecord,
+  type StopRecord,
+} from './records.js';
 import { crashesAfter } from './restart.js';
-import { adoptSandbox, releaseSandbox } from './sandbox.js';
+import { addressOf, adoptSandbox, sandboxCgroup } from './sandbox.js';
 import { stopSignalOf } from './stop-signal.js';
 import type { LiveContainer, WorkerState } from './worker.js';
 
 export interface AdoptedPod {
   readonly pod: Pod;
   readonly state: WorkerState;
+  /** Of its newest sandbox: what the network keeps for it stays until that is taken down. */
+  readonly sandboxId?: string;
 }
 
 export async function adoptPods(node: PodNode): Promise<AdoptedPod[]> {
   const uids = (await namesIn(podsDirectory(node.directories))).filter(isSafeUid);
   const adopted = await Promise.all(uids.map(uid => adoptOne(node, uid)));
   const pods = adopted.flatMap(a => a ?? []);
-  await removeStrangers(node, new Set(pods.map(p => p.pod.metadata.uid ?? '')));
-  await node.network.gc(new Set(pods.flatMap(p => sandboxIds(p))));
+  const known = new Set(pods.map(p => p.pod.metadata.uid ?? ''));
+  await removeStrangers(node, known);
+  for (const uid of uids) if (!known.has(uid)) await removeTree(join(podsDirectory(node.directories), uid));
+  await node.network.gc(new Set(pods.flatMap(p => p.sandboxId ?? [])));
   return pods;
 }
-
-const liveSandboxIds = new WeakMap<AdoptedPod, string>();
-const sandboxIds = (pod: AdoptedPod): string[] => [liveSandboxIds.get(pod) ?? []].flat();
 
 async function adoptOne(node: PodNode, uid: string): Promise<AdoptedPod | undefined> {
   const record = await readRecord<PodRecord>(join(podsDirectory(node.directories), uid, 'pod.json'));
   if (!record) {
-    node.log.warn({ pod: uid }, 'a pod directory without a readable record: only its kernel objects are removed');
+    node.log.warn({ pod: uid }, 'a pod directory without a readable record is removed, with its kernel objects');
     return undefined;
   }
   try {
@@ -55,29 +80,45 @@ async function adoptRecorded(node: PodNode, { pod, startTime }: PodRecord): Prom
   const { record, sandbox } = await adoptSandbox(node, paths);
   const live = new Map<string, LiveContainer>();
   const containers: Record<string, ContainerFacts> = {};
+  const sameBoot = record?.bootID === node.bootID;
   for (const { name } of allContainers(pod)) {
-    const found = await adoptContainer(node, pod, paths, name);
+    const found = await adoptContainer(node, pod, paths, name, sameBoot);
     if (found.live) live.set(name, found.live);
     containers[name] = found.facts;
   }
-  if (!sandbox && record) await releaseBroken(node, paths, record);
+  await removeIdleGroups(paths, record, live);
+  const stop = await readRecord<StopRecord>(paths.stopRecord);
   const facts: PodFacts = {
     containers,
     startTime,
     nextSandbox: (record?.attempt ?? -1) + 1,
-    tornDown: !sandbox,
-    ...(sandbox && { sandbox: { attempt: sandbox.attempt, alive: true, ...(sandbox.ip && { ip: sandbox.ip }) } }),
+    tornDown: !record,
+    // one that was half made, or whose pause has died, is taken down by the plan as any other
+    ...(record && { sandbox: sandboxFacts(record, sandbox !== undefined) }),
+    ...stop,
   };
-  const adopted = { pod, state: { facts, sandbox, live, recorded: true } };
-  if (sandbox && record) liveSandboxIds.set(adopted, record.id);
-  return adopted;
+  return { pod, state: { facts, sandbox, live, recorded: true }, ...(record && { sandboxId: record.id }) };
 }
 
-/** A sandbox that was half made, or whose pause has died: everything of it goes before a new one is made. */
-async function releaseBroken(node: PodNode, paths: PodPaths, record: SandboxRecord): Promise<void> {
-  await releaseSandbox(node, paths, record, undefined).catch((error: unknown) => {
-    node.log.error({ pod: paths.uid, error: describe(error) }, 'remains of a sandbox could not be removed');
-  });
+function sandboxFacts(record: SandboxRecord, alive: boolean): SandboxFacts {
+  const ip = addressOf(record.network);
+  return { attempt: record.attempt, alive, ...(ip && { ip }) };
+}
+
+/** Groups of attempts that nobody watches: a start that was cut short, or a run that has ended. */
+async function removeIdleGroups(
+  paths: PodPaths,
+  record: SandboxRecord | undefined,
+  live: ReadonlyMap<string, LiveContainer>,
+): Promise<void> {
+  const busy = new Set([...live].map(([name, { attempt }]) => attemptCgroup(paths, name, attempt)));
+  if (record) busy.add(sandboxCgroup(paths, record.attempt));
+  for (const name of await namesIn(paths.cgroup)) {
+    const group = join(paths.cgroup, name);
+    if (busy.has(group)) continue;
+    await cgroupKill(group);
+    await cgroupRemove(group);
+  }
 }
 
 async function adoptContainer(
@@ -85,24 +126,48 @@ async function adoptContainer(
   pod: Pod,
   paths: PodPaths,
   name: string,
+  sameBoot: boolean,
 ): Promise<{ facts: ContainerFacts; live?: LiveContainer }> {
   const attempts = await listAttempts(paths, name);
-  let facts = noContainerFacts;
+  const image = allContainers(pod).find(c => c.name === name)?.image;
+  const imageID = image && (await node.images.find(image).catch(() => undefined))?.id;
+  let facts: ContainerFacts = { ...noContainerFacts, imageID: (attempts.length > 0 && imageID) || '' };
   for (const attempt of attempts.slice(-2)) {
-    const handle = await node.runtime.adopt(attemptDirectory(paths, name, attempt));
-    const live: LiveContainer = { handle, attempt, stopSignal: await stopSignalOf(node, pod, name) };
-    const record = await endedNow(handle);
-    facts = { ...facts, nextAttempt: attempt + 1 };
-    if (!record) return { facts: { ...facts, live: { attempt, id: handle.id, startedAt: handle.startedAt } }, live };
-    const ended = await endedRun(pod, paths, name, live, record);
+    const found = await adoptAttempt(node, pod, paths, name, attempt);
+    if ('handle' in found) {
+      const { id, startedAt } = found.handle;
+      return { facts: { ...facts, nextAttempt: attempt + 1, live: { attempt, id, startedAt } }, live: found };
+    }
+    // its entrypoint was never reached: it is no run, and starts again under the same number
+    if (sameBoot && found.reason === 'Unknown' && !found.startedAt) {
+      await removeAttempt(paths, name, attempt);
+      continue;
+    }
     facts = {
       ...facts,
+      nextAttempt: attempt + 1,
       ...(facts.ended && { endedBefore: facts.ended }),
-      ended,
-      crashes: crashesAfter(Math.max(facts.crashes, attempt), ended),
+      ended: found,
+      crashes: crashesAfter(Math.max(facts.crashes, attempt), found),
     };
   }
   return { facts };
+}
+
+async function adoptAttempt(
+  node: PodNode,
+  pod: Pod,
+  paths: PodPaths,
+  name: string,
+  attempt: number,
+): Promise<LiveContainer | EndedRun> {
+  const directory = attemptDirectory(paths, name, attempt);
+  const failed = await readRecord<EndedRun>(failedStartFile(directory));
+  if (failed) return failed;
+  const handle = await node.runtime.adopt(directory);
+  const live: LiveContainer = { handle, attempt, stopSignal: await stopSignalOf(node, pod, name) };
+  const record = await endedNow(handle);
+  return record ? endedRun(pod, paths, name, live, record) : live;
 }
 
 /** The record, if its first process is gone: then the shim has written it, is about to, or nobody ever will. */

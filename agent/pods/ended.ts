@@ -3,7 +3,7 @@ import type { Pod } from '../../src/kube/pod.js';
 import type { ExitRecord } from '../containers/contract.js';
 import { readTerminationMessage } from '../containers/termination-message.js';
 import { allContainers, type EndedRun } from './facts.js';
-import { attemptDirectory, logPath, type PodPaths } from './paths.js';
+import { attemptDirectory, logPath, type PodPaths, terminationFile } from './paths.js';
 import type { LiveContainer } from './worker.js';
 
 /** Exit code and reason of a record: 128 + signal, OOMKilled before all, 255 Unknown where the record is lost. Pure. */
@@ -42,6 +42,3 @@ export async function endedRun(
     finishedAt: record.finishedAt,
   };
 }
-
-/** The file bound on the container's terminationMessagePath. */
-export const terminationFile = (attemptDir: string): string => `${attemptDir}.termination`;

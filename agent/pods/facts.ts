@@ -83,6 +83,8 @@ export interface PodFacts {
   /** When the node first took up this pod. */
   readonly startTime: string;
   readonly termination?: Termination;
+  /** When the grace of the termination is over, counted from the first order: restarts do not prolong it. */
+  readonly stopBy?: number;
   /** Network, cgroup and mounts are gone. */
   readonly tornDown: boolean;
 }

@@ -14,7 +14,7 @@ import type { Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
 import { isSafeUid, podPaths } from './paths.js';
 import { podGraceMs } from './plan.js';
-import { isMirror } from './static-pod.js';
+import { isMirror, isStatic } from './static-pod.js';
 import { PodWorker, type WorkerState } from './worker.js';
 
 /** A pod nobody wants any more (its object is gone) gets this long (reliability rule A2). */
@@ -53,7 +53,7 @@ export class PodManager {
     const wanted = new Set(pods.map(p => p.metadata.uid));
     for (const pod of pods) this.put(pod);
     for (const [uid, worker] of this.#workers) {
-      if (!wanted.has(uid) && !this.#isStatic(worker.pod))
+      if (!wanted.has(uid) && !isStatic(worker.pod))
         worker.terminate({ deleted: true, failed: false, graceMs: orphanGraceMs });
     }
     for (const [key, mirror] of this.#mirrors) if (!wanted.has(mirror.metadata.uid)) this.#mirrorGone(key);
@@ -79,11 +79,11 @@ export class PodManager {
   /** The static pods of this node, as read from their files. */
   setStatic(pods: readonly Pod[]): void {
     const wanted = new Set(pods.map(p => p.metadata.uid ?? ''));
-    for (const [uid, pod] of this.#static) {
-      if (wanted.has(uid)) continue;
-      this.#static.delete(uid);
-      // a static pod is stopped with its own full grace, only by its file going away
-      this.#workers.get(uid)?.terminate({ deleted: true, failed: false, graceMs: podGraceMs(pod) });
+    for (const uid of this.#static.keys()) if (!wanted.has(uid)) this.#static.delete(uid);
+    for (const [uid, worker] of this.#workers) {
+      // a static pod is stopped with its own full grace, only by its file going away: perhaps while no agent ran
+      if (isStatic(worker.pod) && !wanted.has(uid))
+        worker.terminate({ deleted: true, failed: false, graceMs: podGraceMs(worker.pod) });
     }
     for (const pod of pods) {
       this.#static.set(pod.metadata.uid ?? '', pod);
@@ -94,10 +94,6 @@ export class PodManager {
   /** The mirror object of a static pod, if the API has it. */
   mirrorOf(pod: Pod): Pod | undefined {
     return this.#mirrors.get(keyOf(pod));
-  }
-
-  isStaticPod(pod: Pod): boolean {
-    return this.#static.has(pod.metadata.uid ?? '');
   }
 
   workers(): Iterable<PodWorker> {
@@ -182,13 +178,9 @@ export class PodManager {
     );
   }
 
-  #isStatic(pod: Pod): boolean {
-    return pod.metadata.annotations?.['kubernetes.io/config.source'] === 'file';
-  }
-
   #putMirror(mirror: Pod): void {
     this.#mirrors.set(keyOf(mirror), mirror);
-    const running = [...this.#workers.values()].find(w => this.#isStatic(w.pod) && keyOf(w.pod) === keyOf(mirror));
+    const running = [...this.#workers.values()].find(w => isStatic(w.pod) && keyOf(w.pod) === keyOf(mirror));
     if (mirror.metadata.deletionTimestamp || !running) this.node.gone(mirror);
   }
 

@@ -20,6 +20,8 @@ export interface PodPaths {
   readonly directory: string;
   readonly podRecord: string;
   readonly sandboxRecord: string;
+  /** There while the pod is being stopped. */
+  readonly stopRecord: string;
   readonly containers: string;
   readonly volumes: string;
   readonly files: { readonly hosts: string; readonly hostname: string; readonly resolvConf: string };
@@ -48,6 +50,7 @@ export function podPaths(node: NodePaths, pod: Pod, qos: QosClass): PodPaths {
     directory,
     podRecord: join(directory, 'pod.json'),
     sandboxRecord: join(directory, 'sandbox.json'),
+    stopRecord: join(directory, 'stop.json'),
     containers: join(directory, 'containers'),
     volumes: join(directory, 'volumes'),
     files: {
@@ -67,6 +70,12 @@ export const attemptDirectory = (pod: PodPaths, container: string, attempt: numb
 /** Every attempt gets a cgroup of its own: one that was killed can never be cloned into again (platform fact 1). */
 export const attemptCgroup = (pod: PodPaths, container: string, attempt: number): string =>
   join(pod.cgroup, `${container}.${attempt}`);
+
+/** Kept beside the attempt's directory: bound on the container's terminationMessagePath. */
+export const terminationFile = (attemptDir: string): string => `${attemptDir}.termination`;
+
+/** Kept beside the attempt's directory, which a failed start leaves none of: that it counted as a run. */
+export const failedStartFile = (attemptDir: string): string => `${attemptDir}.failed.json`;
 
 export const logPath = (pod: PodPaths, container: string, attempt: number): string =>
   join(pod.logs, container, `${attempt}.log`);

@@ -95,6 +95,15 @@ function planStop(pod: Pod, facts: PodFacts, graceMs: number, now: number): PodP
   return facts.termination?.deleted ? act({ do: 'release' }) : quiet;
 }
 
+/** A pod that must stop leaves its containers at least this long, even if others used up the grace (rule A4.3). */
+const minimumGraceMs = 2000;
+
+/** What a container that is asked now gets of the pod's grace: sidecars come last and share it, but never below the minimum. */
+export function remainingGraceMs({ termination, stopBy }: PodFacts, graceMs: number, now: number): number {
+  if (!termination || stopBy === undefined) return graceMs;
+  return Math.min(graceMs, Math.max(minimumGraceMs, stopBy - now));
+}
+
 const stopReason = (facts: PodFacts): string => facts.termination?.message ?? '';
 
 function stopAll(

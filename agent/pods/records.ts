@@ -6,7 +6,9 @@ import type { ProcessIdentity } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
-import type { PodPaths } from './paths.js';
+import { removeTree } from '../containers/remove.js';
+import type { Termination } from './facts.js';
+import { attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 
 /** Written before anything is made (`pause` absent), and again when the sandbox stands. */
 export interface SandboxRecord {
@@ -20,8 +22,12 @@ export interface SandboxRecord {
 export interface PodRecord {
   readonly pod: Pod;
   readonly startTime: string;
-  /** Set when the pod was ordered to stop: a new agent goes on with what is left of the grace. */
-  readonly stopBy?: number;
+}
+
+/** Written when the pod is ordered to stop: a new agent goes on with what is left of the grace. */
+export interface StopRecord {
+  readonly termination: Termination;
+  readonly stopBy: number;
 }
 
 export async function writePodRecord(paths: PodPaths, record: PodRecord): Promise<void> {
@@ -34,28 +40,38 @@ export async function writeSandboxRecord(paths: PodPaths, record: SandboxRecord,
   await writeFileAtomic(paths.sandboxRecord, JSON.stringify(record), { durable });
 }
 
-/** Undefined if there is none, or if it cannot be read: then it is moved aside and the kernel's facts win. */
+/** Not durable: after a power cut nothing of the pod runs, and whoever ordered the stop says so again. */
+export async function writeStopRecord(paths: PodPaths, record: StopRecord): Promise<void> {
+  await writeFileAtomic(paths.stopRecord, JSON.stringify(record), { durable: false });
+}
+
+/** Undefined if there is none, or if it cannot be read: then the kernel's facts win. */
 export async function readRecord<T>(path: string): Promise<T | undefined> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as T;
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined;
+  } catch {
     return undefined;
   }
 }
 
-/** Attempts on disk of one container, ascending. */
+/** Attempts on disk of one container, ascending; those whose start failed have left only the record of that. */
 export async function listAttempts(paths: PodPaths, container: string): Promise<number[]> {
   try {
     const names = await readdir(join(paths.containers, container));
-    return names
-      .filter(name => /^\d+$/.test(name))
-      .map(Number)
-      .sort((a, b) => a - b);
+    const numbers = names.flatMap(name => /^(\d+)(\.failed\.json)?$/.exec(name)?.[1] ?? []);
+    return [...new Set(numbers.map(Number))].sort((a, b) => a - b);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return [];
     throw error;
   }
+}
+
+/** What an ended attempt has left: writable layer, records, termination message, log. Repeating is success. */
+export async function removeAttempt(paths: PodPaths, container: string, attempt: number): Promise<void> {
+  const directory = attemptDirectory(paths, container, attempt);
+  await removeTree(directory);
+  for (const file of [terminationFile(directory), failedStartFile(directory), logPath(paths, container, attempt)])
+    await rm(file, { force: true });
 }
 
 export async function removePodDirectory(paths: PodPaths): Promise<void> {

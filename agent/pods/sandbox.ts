@@ -81,7 +81,7 @@ async function attach(node: SandboxNode, containerID: string, pause: Process, ob
 export const sandboxCgroup = (paths: PodPaths, attempt: number): string => join(paths.cgroup, `sandbox.${attempt}`);
 
 /** The first address without its prefix length. */
-function addressOf(network: CniResult | undefined): string | undefined {
+export function addressOf(network: CniResult | undefined): string | undefined {
   return network?.ips[0]?.address.split('/')[0];
 }
 
@@ -107,6 +107,7 @@ export async function releaseSandbox(
   const attempt = async (step: () => Promise<void>) => step().catch(error => void errors.push(error));
   // never wait for the veth: it goes with the namespace, when the last process in it has ended (design §4)
   await attempt(() => cgroupKill(paths.cgroup));
+  await failpoint('sandbox.afterKill');
   if (pause) await attempt(() => pause.wait().then(() => pause.close()));
   if (record) await attempt(() => node.network.del({ containerID: record.id, ifName: 'eth0', object: paths.uid }));
   await failpoint('sandbox.beforeCgroupRemove');

@@ -2,6 +2,7 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cgroupApply, cgroupRemove, KernelError } from '../../native/index.js';
+import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { backoffDelay } from '../../src/base/backoff.js';
 import { describe } from '../../src/base/errors.js';
 import { failpoint } from '../../src/base/failpoint.js';
@@ -15,11 +16,10 @@ import { containerSpec } from '../containers/spec.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
 import { VolumeError } from '../volumes/contract.js';
 import { type PreparedVolume, volumeMounts } from '../volumes/volumes.js';
-import { terminationFile } from './ended.js';
 import { allContainers, type EndedRun, type Obstacle } from './facts.js';
 import { managedMounts } from './files.js';
 import type { PodNode } from './node-contract.js';
-import { attemptCgroup, attemptDirectory, logPath, type PodPaths } from './paths.js';
+import { attemptCgroup, attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 import { crashBackoff } from './restart.js';
 import { type Sandbox, sandboxCgroup } from './sandbox.js';
 import { signalNumber } from './stop-signal.js';
@@ -185,22 +185,21 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     await cgroupRemove(cgroup).catch(() => {});
     if (!(error instanceof StartError)) throw error;
     node.event(pod, 'Warning', 'Failed', `Error: ${error.message}`, name);
-    const finishedAt = new Date(node.now()).toISOString();
-    return {
-      result: 'ended',
-      imageID: image.id,
-      ended: {
-        attempt,
-        id: '',
-        exitCode: 128,
-        reason: 'StartError',
-        message: error.message,
-        startedAt: finishedAt,
-        finishedAt,
-      },
-    };
+    const ended = failedStart(attempt, error.message, new Date(node.now()).toISOString());
+    await writeFileAtomic(failedStartFile(directory), JSON.stringify(ended));
+    return { result: 'ended', imageID: image.id, ended };
   }
 }
+
+const failedStart = (attempt: number, message: string, at: string): EndedRun => ({
+  attempt,
+  id: '',
+  exitCode: 128,
+  reason: 'StartError',
+  message,
+  startedAt: at,
+  finishedAt: at,
+});
 
 /** Whoever the container runs as may write its last words; chmod, because the umask cuts the mode. */
 async function makeMessageFile(path: string): Promise<void> {

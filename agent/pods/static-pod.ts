@@ -7,6 +7,10 @@ export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const hashAnnotation = 'kubernetes.io/config.hash';
 const sourceAnnotation = 'kubernetes.io/config.source';
 
+/** A pod of a file on this node. The UID of an API object is no hash, so nobody can make one there that passes for it. */
+export const isStatic = ({ metadata: { annotations, uid } }: Pod): boolean =>
+  annotations?.[sourceAnnotation] === 'file' && uid !== undefined && annotations[hashAnnotation] === uid;
+
 export const isMirror = (pod: Pod): boolean => pod.metadata.annotations?.[mirrorAnnotation] !== undefined;
 
 /** A file that is not a Pod: `web.yaml:3:7: …`. */

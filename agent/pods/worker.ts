@@ -3,7 +3,7 @@
  * the manager's keyed queue, so nothing here runs twice at once; facts that arrive meanwhile (exits, spec changes) only
  * change `facts` and ask for another run.
  */
-import { cgroupKill } from '../../native/index.js';
+import { cgroupKill, cgroupRemove } from '../../native/index.js';
 import { backoffDelay } from '../../src/base/backoff.js';
 import { describe } from '../../src/base/errors.js';
 import { failpoint } from '../../src/base/failpoint.js';
@@ -25,8 +25,8 @@ import {
 import { writePodFiles } from './files.js';
 import type { PodNode } from './node-contract.js';
 import { attemptCgroup, type PodPaths, sandboxId } from './paths.js';
-import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
-import { removePodDirectory, writePodRecord } from './records.js';
+import { isFinished, type PodAction, plan, podGraceMs, remainingGraceMs } from './plan.js';
+import { listAttempts, removeAttempt, removePodDirectory, writePodRecord, writeStopRecord } from './records.js';
 import { crashBackoff, crashesAfter, nextStartAt } from './restart.js';
 import { makeSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
 import { startContainer } from './start-container.js';
@@ -54,6 +54,10 @@ export class PodWorker {
   #volumes: ReadonlyMap<string, PreparedVolume> | undefined;
   #recorded: boolean;
   #released = false;
+  /** What is on disk of the termination. */
+  #stopRecorded: Termination | undefined;
+  /** The API's newest object has been seen: before that an adopted pod would be told by an old status. */
+  #current: boolean;
   #lastStatus: PodStatus | undefined;
   #lastSent = '';
   readonly #live = new Map<string, LiveContainer>();
@@ -70,6 +74,8 @@ export class PodWorker {
     this.#facts = state.facts;
     this.#sandbox = state.sandbox;
     this.#recorded = state.recorded;
+    this.#current = !state.recorded;
+    this.#stopRecorded = state.facts.termination;
     this.#lastStatus = pod.status;
     for (const [name, live] of state.live) this.#watchContainer(name, live);
     if (state.sandbox) this.#watchSandbox(state.sandbox);
@@ -92,17 +98,25 @@ export class PodWorker {
   /** A newer object of the same UID. */
   update(pod: Pod): void {
     this.#pod = pod;
+    if (!this.#current) this.#lastStatus = pod.status;
+    this.#current = true;
     this.wake();
   }
 
   /** Orders the pod to stop. */
   terminate(order: Termination): void {
-    this.#facts = { ...this.#facts, termination: mergeTermination(this.#facts.termination, order) };
+    const { termination, stopBy = Number.POSITIVE_INFINITY } = this.#facts;
+    this.#facts = {
+      ...this.#facts,
+      termination: mergeTermination(termination, order),
+      stopBy: Math.min(stopBy, this.node.now() + order.graceMs),
+    };
     this.wake();
   }
 
   /** One turn: plan and act until there is nothing to do now; then report. */
   async run(): Promise<RunResult> {
+    await this.#recordStop();
     // bounded, so that a plan that never comes to rest shows as a warning instead of a busy loop
     for (let turn = 0; turn < 50 && !this.#released; turn++) {
       const { actions, wakeAt } = plan(this.#pod, this.#facts, this.node.now());
@@ -113,12 +127,22 @@ export class PodWorker {
     return this.#released ? undefined : { againAfterMs: 1000 };
   }
 
-  #rest(wakeAt: number | undefined): RunResult {
+  async #recordStop(): Promise<void> {
+    const { termination, stopBy } = this.#facts;
+    if (!this.#recorded || !termination || stopBy === undefined || termination === this.#stopRecorded) return;
+    await writeStopRecord(this.paths, { termination, stopBy });
+    this.#stopRecorded = termination;
+    await failpoint('pod.afterStopRecord');
+  }
+
+  async #rest(wakeAt: number | undefined): Promise<RunResult> {
+    await failpoint('pod.beforeStatus');
     this.#report();
     return wakeAt === undefined ? undefined : { againAfterMs: Math.max(1, wakeAt - this.node.now()) };
   }
 
   #report(): void {
+    if (!this.#current) return;
     const status = podStatus(this.#pod, this.#facts, {
       hostIP: this.node.hostIP,
       now: this.node.now(),
@@ -161,6 +185,7 @@ export class PodWorker {
     try {
       if (!this.#recorded) await writePodRecord(this.paths, { pod: this.#pod, startTime: this.#facts.startTime });
       this.#recorded = true;
+      await failpoint('pod.afterRecord');
       const sandbox = await makeSandbox(this.node, this.#pod, this.paths, attempt);
       const { sandboxObstacle: _, ...facts } = this.#facts;
       this.#facts = {
@@ -219,7 +244,7 @@ export class PodWorker {
         });
         this.#watchContainer(name, outcome.live);
         await failpoint('container.afterStart');
-        return;
+        return this.#removeOldAttempts(name, attempt - 2);
       }
       case 'ended':
         this.#setContainer(
@@ -230,6 +255,12 @@ export class PodWorker {
       case 'obstacle':
         this.#setContainer(name, { ...rest, obstacle: outcome.obstacle });
     }
+  }
+
+  /** The run before the last one is of use to nobody any more: kubectl shows one, and reads the log of one. */
+  async #removeOldAttempts(name: string, newest: number): Promise<void> {
+    for (const attempt of await listAttempts(this.paths, name))
+      if (attempt <= newest) await removeAttempt(this.paths, name, attempt);
   }
 
   async #prepareVolumes(): Promise<boolean> {
@@ -272,9 +303,10 @@ export class PodWorker {
     const live = this.#live.get(name);
     if (!live) return;
     const now = this.node.now();
+    const remainingMs = remainingGraceMs(this.#facts, graceMs, now);
     this.#setContainer(name, {
       ...factsOf(this.#facts, name),
-      stop: { since: now, killAt: now + graceMs, killed: false },
+      stop: { since: now, killAt: now + remainingMs, killed: false },
     });
     this.node.event(
       this.#pod,
@@ -293,6 +325,7 @@ export class PodWorker {
     if (!live || !state.stop) return;
     this.#setContainer(name, { ...state, stop: { ...state.stop, killed: true } });
     await cgroupKill(attemptCgroup(this.paths, name, live.attempt));
+    await failpoint('container.afterKill');
   }
 
   async #tearDown(): Promise<void> {
@@ -319,6 +352,7 @@ export class PodWorker {
     await failpoint('pod.beforeRelease');
     for (const name of Object.keys(this.#facts.containers)) await this.node.removeAttempts(this.paths, name);
     await removePodDirectory(this.paths);
+    await failpoint('pod.afterRelease');
     this.#released = true;
     this.node.gone(this.#pod);
   }
@@ -338,7 +372,9 @@ export class PodWorker {
   }
 
   async #onExit(name: string, live: LiveContainer, record: ExitRecord): Promise<void> {
+    await failpoint('container.afterExit');
     const ended = await endedRun(this.#pod, this.paths, name, live, record);
+    await this.#removeGroup(name, live.attempt);
     this.#live.delete(name);
     const { live: _l, stop: _s, ...rest } = factsOf(this.#facts, name);
     const after = this.#afterRun(rest, ended);
@@ -359,6 +395,17 @@ export class PodWorker {
       );
     }
     this.wake();
+  }
+
+  /** A cgroup is used once; what still lives in it, after the first process, has no business there. */
+  async #removeGroup(name: string, attempt: number): Promise<void> {
+    const group = attemptCgroup(this.paths, name, attempt);
+    try {
+      await cgroupKill(group);
+      await cgroupRemove(group);
+    } catch (error) {
+      this.node.log.warn({ pod: this.paths.uid, group, error: describe(error) }, 'cgroup could not be removed');
+    }
   }
 
   #afterRun(state: ContainerFacts, ended: EndedRun): ContainerFacts {

@@ -2,8 +2,9 @@
  * ConfigMap and Secret volumes: one timestamped directory, reached through the `..data` symlink that is switched by one
  * rename, so that a reader sees all old or all new (reliability rule A15).
  */
-import { chmod, lstat, mkdir, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
+import { failpoint } from '../../src/base/failpoint.js';
 import type { KeyToPath, Volume } from '../../src/kube/pod.js';
 import { type VolumeContext, VolumeError, type VolumeKind } from './contract.js';
 
@@ -79,7 +80,6 @@ export function selectFiles(
 /** Switches the directory's content to exactly `files`. */
 export async function writeFiles(directory: string, files: readonly FileContent[]): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o755 });
-  const before = await readlink(join(directory, '..data')).catch(() => undefined);
   const name = `..${new Date().toISOString().replace(/[-:T]/g, '_').replace('Z', '')}_${process.hrtime.bigint() % 1_000_000n}`;
   for (const file of files) {
     const target = join(directory, name, file.path);
@@ -88,12 +88,16 @@ export async function writeFiles(directory: string, files: readonly FileContent[
     await chmod(target, file.mode);
   }
   await mkdir(join(directory, name), { recursive: true, mode: 0o755 });
+  // left by a writer that died here
+  await rm(join(directory, '..data_tmp'), { force: true });
   await symlink(name, join(directory, '..data_tmp'));
+  await failpoint('volume.beforeRename');
   await rename(join(directory, '..data_tmp'), join(directory, '..data'));
   const tops = new Set(files.map(f => f.path.split('/')[0] ?? ''));
   for (const top of tops) {
     const link = join(directory, top);
     if (!(await lstat(link).catch(() => undefined))) await symlink(`..data/${top}`, link);
   }
-  if (before) await rm(join(directory, before), { recursive: true, force: true });
+  for (const old of (await readdir(directory)).filter(n => /^\.\.\d/.test(n) && n !== name))
+    await rm(join(directory, old), { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 /** One node's link on the controller: its interest, what it was told, its streams. */
 import type { RawData, WebSocket } from 'ws';
 import { describe } from '../base/errors.js';
+import { failpoint } from '../base/failpoint.js';
 import type { KubeObject } from '../kube/meta.js';
 import type { Pod } from '../kube/pod.js';
 import { failure, StatusError } from '../kube/status.js';
@@ -181,7 +182,9 @@ export class HubConnection {
 
   async #store(frame: Extract<UpFrame, { id: number }>): Promise<void> {
     try {
-      this.#send({ t: 'ack', id: frame.id, revision: await this.#apply(frame) });
+      const revision = await this.#apply(frame);
+      await failpoint('link.beforeAck');
+      this.#send({ t: 'ack', id: frame.id, revision });
     } catch (error) {
       if (!(error instanceof StatusError))
         this.#options.log.error({ node: this.node, frame: frame.t, error: describe(error) }, 'node report failed');
