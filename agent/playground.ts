@@ -1,6 +1,6 @@
 /**
  * One pod-like sandbox without any controller: for people who want to see what namespaces and cgroups do. Everything it
- * makes is gone when the command has ended.
+ * makes is gone after `close`.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -11,6 +11,7 @@ import { UserError } from '../src/base/errors.js';
 import type { Container, Pod } from '../src/kube/pod.js';
 import { containerFiles } from './cgroups/resources.js';
 import type { ContainerStreams } from './containers/contract.js';
+import { readLogs } from './containers/logs.js';
 import { createContainerRuntime } from './containers/runtime.js';
 import { containerSpec } from './containers/spec.js';
 import type { ImageStore } from './images/contract.js';
@@ -31,8 +32,12 @@ export interface Playground {
   readonly pid: number;
   readonly cgroup: string;
   readonly streams: ContainerStreams;
-  /** Resolves with the exit code when it has ended and everything is gone. */
-  readonly done: Promise<number>;
+  /** Everything it writes, from the first byte (an attach would miss what came before it). Without a terminal only. */
+  readonly output: AsyncIterable<Buffer>;
+  /** Resolves with its exit code. */
+  readonly exited: Promise<number>;
+  /** Ends what still runs, and removes everything that was made. */
+  close(): Promise<void>;
 }
 
 export async function startPlayground(options: PlaygroundOptions): Promise<Playground> {
@@ -46,7 +51,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
   const container = {
     name: 'sandbox',
     image: options.image,
-    command: [...options.command],
+    command: options.command.map(literal),
     stdin: true,
     tty: options.tty,
     resources: { limits: { ...options.limits } },
@@ -98,13 +103,18 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
       runDirectory: directory,
     });
     const streams = await runtime.attach(handle, { stdin: true, tty: options.tty });
-    const done = handle.exited().then(async record => {
-      await remove();
+    const ended = new AbortController();
+    const exited = handle.exited().then(record => {
+      ended.abort();
       return record.code ?? 128 + (record.signal ?? 0);
     });
-    return { pausePid: pause.pid, pid: handle.process.pid, cgroup, streams, done };
+    const output = readLogs(join(directory, 'output.log'), { follow: true }, ended.signal);
+    return { pausePid: pause.pid, pid: handle.process.pid, cgroup, streams, output, exited, close: remove };
   } catch (error) {
     await remove().catch(() => {});
     throw error;
   }
 }
+
+/** The words as typed: `$$` would be one `$` in a Pod, `$(VAR)` a variable. */
+const literal = (word: string): string => word.replaceAll('$', () => '$$');

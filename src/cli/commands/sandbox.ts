@@ -50,9 +50,13 @@ export function registerSandbox(program: Command): void {
       });
       process.stderr.write(`${describe(run.pausePid, run.pid, run.cgroup)}\n`);
       process.stdin.pipe(run.streams.stdin as NodeJS.WritableStream);
-      run.streams.stdout.pipe(process.stdout);
-      run.streams.stderr?.pipe(process.stderr);
-      process.exitCode = await run.done;
+      // a Ctrl-C ends the sandbox, not only us
+      process.once('SIGINT', () => void run.close());
+      process.once('SIGTERM', () => void run.close());
+      if (flags.tty) run.streams.stdout.pipe(process.stdout);
+      else for await (const part of run.output) process.stdout.write(part);
+      process.exitCode = await run.exited;
+      await run.close();
       process.stdin.destroy();
     });
 }
