@@ -27,10 +27,13 @@ export function findHolder(runDir: string): Holder | undefined {
   return processStartTime(holder.pid) === holder.startTime ? holder : undefined;
 }
 
-/** Finds or makes the namespaces. */
-export async function ensureHolder(runDir: string): Promise<Holder> {
+/** @returns whether it had to be made: then a start that fails has to end it again */
+export async function ensureHolder(runDir: string): Promise<{ readonly holder: Holder; readonly made: boolean }> {
   const found = findHolder(runDir);
-  if (found) return found;
+  return found ? { holder: found, made: false } : { holder: await makeHolder(runDir), made: true };
+}
+
+async function makeHolder(runDir: string): Promise<Holder> {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const pause = join(packageRoot, 'build/Release/pause');
   // pause must not be a child that dies with the terminal: a session of its own

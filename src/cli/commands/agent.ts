@@ -1,6 +1,7 @@
 /** `keelson agent`: one node. */
 import type { Command } from 'commander';
-import { ensureHolder, enterWords } from '../isolation.js';
+import { UserError } from '../../base/errors.js';
+import { endHolder, ensureHolder, enterWords } from '../isolation.js';
 import { untilStopped } from '../lifetime.js';
 import { addSettings, nodeCredentials, type Settings, settingsFrom } from '../settings.js';
 import { run } from './enter.js';
@@ -28,6 +29,7 @@ export function registerAgent(program: Command): void {
     .addHelpText('after', '\nExample:\n  keelson agent --credentials /etc/keelson/node.kubeconfig\n')
     .action(async (flags: { credentials?: string; isolated?: string }) => {
       const settings = settingsFrom(flags);
+      if (process.getuid?.() !== 0) throw new UserError('keelson agent must run as root', 'try: sudo keelson agent …');
       if (settings.isolated && process.env[insideVariable] !== settings.isolated) {
         process.exitCode = await runInside(settings);
         return;
@@ -37,9 +39,12 @@ export function registerAgent(program: Command): void {
 }
 
 async function runInside(settings: Settings): Promise<number> {
-  const holder = await ensureHolder(settings.runDir);
+  const { holder, made } = await ensureHolder(settings.runDir);
   process.env[insideVariable] = settings.isolated;
-  return run([...enterWords(holder), process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
+  const code = await run([...enterWords(holder), process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
+  // with --rm nothing stays; and a start that failed leaves nothing that it had made
+  if (made ? code !== 0 || settings.removeOnStop : code === 0 && settings.removeOnStop) endHolder(settings.runDir);
+  return code;
 }
 
 async function runAgent(settings: Settings, credentials: string): Promise<void> {

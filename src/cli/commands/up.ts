@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Command } from 'commander';
 import { backoffDelay } from '../../base/backoff.js';
 import { UserError } from '../../base/errors.js';
+import { failpointsVariable } from '../../base/failpoint.js';
 import { endHolder, ensureHolder, enterWords } from '../isolation.js';
 import { supervisedVariable, untilStopped } from '../lifetime.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
@@ -30,7 +31,7 @@ export function registerUp(program: Command): void {
 }
 
 async function up(settings: Settings, flags: readonly string[]): Promise<number> {
-  const holder = settings.isolated ? await ensureHolder(settings.runDir) : undefined;
+  const namespaces = settings.isolated ? await ensureHolder(settings.runDir) : undefined;
   const main = process.argv[1] ?? '';
   const words = (role: string, inside: readonly string[]) => [
     ...inside,
@@ -47,24 +48,25 @@ async function up(settings: Settings, flags: readonly string[]): Promise<number>
   ]);
   const agent = new Child(
     'agent',
-    [...words('agent', holder ? enterWords(holder) : []), ...only(flags, agentFlags)],
+    [...words('agent', namespaces ? enterWords(namespaces.holder) : []), ...only(flags, agentFlags)],
     settings.isolated ? { [insideVariable]: settings.isolated } : {},
   );
   const stopped = untilStopped();
-  try {
-    await Promise.race([controller.start('ready'), failed(controller)]);
-    await Promise.race([agent.start('ready'), failed(agent), stopped]);
-    process.stdout.write(`ready https://127.0.0.1:${settings.port} kubeconfig=${settings.kubeconfig}\n`);
-    await stopped;
-  } catch (error) {
-    process.stderr.write(`keelson up: ${(error as Error).message}\n`);
-    return 1;
-  } finally {
-    await agent.stop();
-    await controller.stop();
-    if (settings.isolated && settings.removeOnStop) endHolder(settings.runDir);
-  }
-  return 0;
+  const gaveUp = Promise.race([controller.gaveUp, agent.gaveUp]);
+  const ready = inOrder([controller, agent]).then(() =>
+    process.stdout.write(`ready https://127.0.0.1:${settings.port} kubeconfig=${settings.kubeconfig}\n`),
+  );
+  const started = await Promise.race([gaveUp, ready.then(() => true), stopped.then(() => true)]);
+  if (started) await stopped;
+  await agent.stop();
+  await controller.stop();
+  // a start that failed takes away only what it has made: the namespaces may be those of a running node
+  if (namespaces && (started ? settings.removeOnStop : namespaces.made)) endHolder(settings.runDir);
+  return started ? 0 : 1;
+}
+
+async function inOrder(children: readonly Child[]): Promise<void> {
+  for (const child of children) await child.start('ready');
 }
 
 const controllerFlags = ['--isolated', '--data-dir', '--run-dir', '--node-name', '--port', '--kubeconfig'];
@@ -93,22 +95,19 @@ export function only(flags: readonly string[], allowed: readonly string[]): stri
   return kept;
 }
 
-/** Rejects when a child gives up before it was ever ready: its own message is on standard error already. */
-async function failed(child: Child): Promise<never> {
-  await child.gaveUp;
-  throw new Error(`${child.role} could not be started; its message is above`);
-}
-
 class Child {
   #process: ChildProcess | undefined;
   #stopping = false;
   #deaths = 0;
   #wasReady = false;
-  #giveUp: () => void = () => {};
-  readonly gaveUp = new Promise<void>(resolve => {
+  #giveUp: (started: false) => void = () => {};
+  /** Resolves if it ends before it was ever ready. */
+  readonly gaveUp = new Promise<false>(resolve => {
     this.#giveUp = resolve;
   });
-  #exited: Promise<void> = Promise.resolve();
+  #exited: Promise<string> = Promise.resolve('was never started');
+  /** For its first life only: a crash that is asked for must not come back with every start. */
+  #failpoints: string | undefined = process.env[failpointsVariable];
 
   constructor(
     readonly role: string,
@@ -118,7 +117,9 @@ class Child {
 
   /** Resolves at the first line on standard output that starts with `word`. */
   start(word: string): Promise<void> {
-    return new Promise(resolve => this.#spawn(word, resolve));
+    return new Promise(resolve => {
+      if (!this.#stopping) this.#spawn(word, resolve);
+    });
   }
 
   async stop(): Promise<void> {
@@ -133,9 +134,10 @@ class Child {
     // standard input is the children's life line: it ends with us, however we end
     const child = spawn(command, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, ...this.environment, [supervisedVariable]: '1' },
+      env: { ...process.env, ...this.environment, [supervisedVariable]: '1', [failpointsVariable]: this.#failpoints },
     });
     this.#process = child;
+    this.#failpoints = undefined;
     let text = '';
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {
       text = (text + part).slice(-4096);
@@ -144,18 +146,25 @@ class Child {
       onReady();
     });
     this.#exited = new Promise(resolve => {
-      child.once('error', () => resolve());
-      child.once('exit', () => resolve());
+      child.once('error', error => resolve(`cannot be run: ${error.message}`));
+      child.once('exit', (code, signal) =>
+        resolve(signal ? `was killed by ${signal}` : `ended with exit code ${code}`),
+      );
     });
-    void this.#exited.then(() => this.#died(startedAt, word, onReady));
+    void this.#exited.then(how => this.#died(how, startedAt, word, onReady));
   }
 
-  #died(startedAt: number, word: string, onReady: () => void): void {
+  #died(how: string, startedAt: number, word: string, onReady: () => void): void {
     if (this.#stopping) return;
-    if (!this.#wasReady) return this.#giveUp();
+    if (!this.#wasReady) {
+      // with exit code 1 it has said itself what is wrong
+      if (!how.endsWith(' 1')) process.stderr.write(`keelson up: the ${this.role} ${how} before it was ready\n`);
+      this.#giveUp(false);
+      return;
+    }
     this.#deaths = Date.now() - startedAt > healthyMs ? 0 : this.#deaths + 1;
     const delay = backoffDelay(restart, this.#deaths);
-    process.stderr.write(`keelson up: ${this.role} ended; starting it again in ${delay} ms\n`);
+    process.stderr.write(`keelson up: ${this.role} ${how}; starting it again in ${delay} ms\n`);
     setTimeout(() => {
       if (!this.#stopping) this.#spawn(word, onReady);
     }, delay);
