@@ -15,7 +15,7 @@ import { resolveEnv } from '../containers/env.js';
 import { containerSpec } from '../containers/spec.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
 import { VolumeError } from '../volumes/contract.js';
-import { type PreparedVolume, volumeMounts } from '../volumes/volumes.js';
+import { openMounts, type PreparedVolume } from '../volumes/volumes.js';
 import { allContainers, type EndedRun, type Obstacle } from './facts.js';
 import { managedMounts } from './files.js';
 import type { PodNode } from './node-contract.js';
@@ -139,6 +139,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     podIP: order.podIP,
     allocatable: node.allocatable,
   });
+  // held until the shim has made the mounts
+  await using opened = await openMounts(container, volumes, env);
   const spec = containerSpec({
     pod,
     container,
@@ -152,7 +154,7 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
         readOnly: false,
         propagation: 'private',
       },
-      ...volumeMounts(container, volumes),
+      ...opened.mounts,
     ],
     oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
   });

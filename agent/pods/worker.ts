@@ -265,7 +265,10 @@ export class PodWorker {
 
   async #prepareVolumes(): Promise<boolean> {
     try {
-      this.#volumes = await prepareVolumes(this.#pod, this.paths.volumes, this.node.sources);
+      this.#volumes = await prepareVolumes(this.#pod, this.paths.volumes, {
+        ...this.node.sources,
+        allocatable: this.node.allocatable,
+      });
       const { volumesObstacle: _, ...facts } = this.#facts;
       this.#facts = facts;
       return true;

@@ -8,6 +8,8 @@ export interface VolumeContext {
   readonly directory: string;
   readonly configMap: (name: string) => ConfigMap | undefined;
   readonly secret: (name: string) => Secret | undefined;
+  /** What the node has, in Kubernetes quantities: the default of resourceFieldRef limits. */
+  readonly allocatable: Readonly<Record<string, string>>;
 }
 
 export interface VolumeKind {

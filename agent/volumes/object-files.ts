@@ -1,40 +1,8 @@
-/**
- * ConfigMap and Secret volumes: one timestamped directory, reached through the `..data` symlink that is switched by one
- * rename, so that a reader sees all old or all new (reliability rule A15).
- */
-import { chmod, lstat, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, normalize } from 'node:path';
-import { failpoint } from '../../src/base/failpoint.js';
-import type { KeyToPath, Volume } from '../../src/kube/pod.js';
+/** ConfigMaps and Secrets as files: which key goes to which path. */
+import type { ConfigMap, Secret } from '../../src/kube/node.js';
+import type { KeyToPath } from '../../src/kube/pod.js';
 import { type VolumeContext, VolumeError, type VolumeKind } from './contract.js';
-
-export interface FileContent {
-  readonly path: string;
-  readonly data: Buffer;
-  readonly mode: number;
-}
-
-export const configMapVolume: VolumeKind = {
-  serves: volume => volume.configMap !== undefined,
-  prepare: async (volume, context) => {
-    const source = volume.configMap ?? { name: '' };
-    const object = context.configMap(source.name);
-    const data = new Map<string, Buffer>();
-    for (const [key, value] of Object.entries(object?.data ?? {})) data.set(key, Buffer.from(value, 'utf8'));
-    for (const [key, value] of Object.entries(object?.binaryData ?? {})) data.set(key, Buffer.from(value, 'base64'));
-    return project(volume, context, source, object ? data : undefined, `configmap "${source.name}" not found`);
-  },
-};
-
-export const secretVolume: VolumeKind = {
-  serves: volume => volume.secret !== undefined,
-  prepare: async (volume, context) => {
-    const source = volume.secret ?? { secretName: '' };
-    const object = context.secret(source.secretName);
-    const data = new Map(Object.entries(object?.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64')]));
-    return project(volume, context, source, object ? data : undefined, `secret "${source.secretName}" not found`);
-  },
-};
+import { type FileContent, fsGroupOf, pathInVolume, writeFiles } from './files.js';
 
 interface Projection {
   readonly items?: KeyToPath[];
@@ -42,17 +10,53 @@ interface Projection {
   readonly optional?: boolean;
 }
 
-async function project(
-  volume: Volume,
-  context: VolumeContext,
-  source: Projection,
-  data: Map<string, Buffer> | undefined,
-  missing: string,
-) {
-  if (!data && !source.optional)
-    throw new VolumeError(`MountVolume.SetUp failed for volume "${volume.name}" : ${missing}`);
-  await writeFiles(context.directory, selectFiles(volume.name, data ?? new Map(), source));
+export const configMapVolume: VolumeKind = {
+  serves: volume => volume.configMap !== undefined,
+  prepare: async ({ name, configMap = { name: '' } }, context) =>
+    write(context, configMapFiles(name, configMap, context)),
+};
+
+export const secretVolume: VolumeKind = {
+  serves: volume => volume.secret !== undefined,
+  prepare: async ({ name, secret = { secretName: '' } }, context) =>
+    write(context, secretFiles(name, { ...secret, name: secret.secretName }, context)),
+};
+
+async function write(context: VolumeContext, files: readonly FileContent[]) {
+  await writeFiles(context.directory, files, fsGroupOf(context.pod));
   return { source: context.directory, readOnly: true };
+}
+
+type Named = Projection & { readonly name: string };
+type Objects = Pick<VolumeContext, 'configMap' | 'secret'>;
+
+/** Throws VolumeError for an object or key that is missing and not optional. */
+export function configMapFiles(volume: string, source: Named, { configMap }: Objects): FileContent[] {
+  const object = configMap(source.name);
+  return filesOf(volume, source, object && textsOf(object), `configmap "${source.name}" not found`);
+}
+
+/** Throws VolumeError for an object or key that is missing and not optional. */
+export function secretFiles(volume: string, source: Named, { secret }: Objects): FileContent[] {
+  const object = secret(source.name);
+  return filesOf(volume, source, object && bytesOf(object), `secret "${source.name}" not found`);
+}
+
+const decoded = (data: Readonly<Record<string, string>> = {}, encoding: 'utf8' | 'base64'): [string, Buffer][] =>
+  Object.entries(data).map(([key, value]) => [key, Buffer.from(value, encoding)]);
+
+const textsOf = ({ data, binaryData }: ConfigMap): Map<string, Buffer> =>
+  new Map([...decoded(data, 'utf8'), ...decoded(binaryData, 'base64')]);
+const bytesOf = ({ data }: Secret): Map<string, Buffer> => new Map(decoded(data, 'base64'));
+
+function filesOf(
+  volume: string,
+  source: Projection,
+  data: ReadonlyMap<string, Buffer> | undefined,
+  missing: string,
+): FileContent[] {
+  if (!data && !source.optional) throw new VolumeError(`MountVolume.SetUp failed for volume "${volume}" : ${missing}`);
+  return selectFiles(volume, data ?? new Map(), source);
 }
 
 /** Which key goes to which path. Pure; throws VolumeError for a missing key or a path that leaves the volume. */
@@ -69,35 +73,6 @@ export function selectFiles(
       throw new VolumeError(
         `MountVolume.SetUp failed for volume "${volume}" : references non-existent config key: ${key}`,
       );
-    const clean = normalize(path);
-    if (clean.startsWith('/') || clean === '..' || clean.startsWith('../') || clean.startsWith('..')) {
-      throw new VolumeError(`volume "${volume}": items path "${path}" must be relative and must not start with ".."`);
-    }
-    return [{ path: clean, data: content, mode: mode ?? defaultMode }];
+    return [{ path: pathInVolume(volume, path), data: content, mode: mode ?? defaultMode }];
   });
-}
-
-/** Switches the directory's content to exactly `files`. */
-export async function writeFiles(directory: string, files: readonly FileContent[]): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o755 });
-  const name = `..${new Date().toISOString().replace(/[-:T]/g, '_').replace('Z', '')}_${process.hrtime.bigint() % 1_000_000n}`;
-  for (const file of files) {
-    const target = join(directory, name, file.path);
-    await mkdir(dirname(target), { recursive: true, mode: 0o755 });
-    await writeFile(target, file.data);
-    await chmod(target, file.mode);
-  }
-  await mkdir(join(directory, name), { recursive: true, mode: 0o755 });
-  // left by a writer that died here
-  await rm(join(directory, '..data_tmp'), { force: true });
-  await symlink(name, join(directory, '..data_tmp'));
-  await failpoint('volume.beforeRename');
-  await rename(join(directory, '..data_tmp'), join(directory, '..data'));
-  const tops = new Set(files.map(f => f.path.split('/')[0] ?? ''));
-  for (const top of tops) {
-    const link = join(directory, top);
-    if (!(await lstat(link).catch(() => undefined))) await symlink(`..data/${top}`, link);
-  }
-  for (const old of (await readdir(directory)).filter(n => /^\.\.\d/.test(n) && n !== name))
-    await rm(join(directory, old), { recursive: true, force: true });
 }

@@ -1,14 +1,26 @@
 /** All volumes of a pod → what to bind into a container. */
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ConfigMap, Secret } from '../../src/kube/node.js';
-import type { Container, Pod } from '../../src/kube/pod.js';
+import type { Container, Pod, VolumeMount } from '../../src/kube/pod.js';
 import type { MountSpec } from '../containers/contract.js';
+import { expand } from '../containers/expand.js';
 import { VolumeError, type VolumeKind } from './contract.js';
+import { downwardApiVolume } from './downward-api.js';
 import { emptyDir } from './empty-dir.js';
 import { hostPath } from './host-path.js';
 import { configMapVolume, secretVolume } from './object-files.js';
+import { projectedVolume } from './projected.js';
+import { openSubPath, pathOf } from './sub-path.js';
 
-const kinds: readonly VolumeKind[] = [emptyDir, hostPath, configMapVolume, secretVolume];
+const kinds: readonly VolumeKind[] = [
+  emptyDir,
+  hostPath,
+  configMapVolume,
+  secretVolume,
+  downwardApiVolume,
+  projectedVolume,
+];
 
 export interface PreparedVolume {
   readonly source: string;
@@ -18,6 +30,7 @@ export interface PreparedVolume {
 export interface VolumeSources {
   readonly configMap: (namespace: string, name: string) => ConfigMap | undefined;
   readonly secret: (namespace: string, name: string) => Secret | undefined;
+  readonly allocatable?: Readonly<Record<string, string>>;
 }
 
 /** Makes every volume of the pod ready. Throws VolumeError naming the first that cannot be. */
@@ -33,7 +46,7 @@ export async function prepareVolumes(
     if (!kind) {
       const source = Object.keys(volume).find(key => key !== 'name');
       throw new VolumeError(
-        `volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret`,
+        `volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret, downwardAPI, projected`,
       );
     }
     const prepared = await kind.prepare(volume, {
@@ -41,34 +54,88 @@ export async function prepareVolumes(
       directory: join(directory, volume.name),
       configMap: name => sources.configMap(namespace, name),
       secret: name => sources.secret(namespace, name),
+      allocatable: sources.allocatable ?? {},
     });
     ready.set(volume.name, prepared);
   }
   return ready;
 }
 
-/** The bind mounts of one container, in the order written. Pure. */
-export function volumeMounts(container: Container, volumes: ReadonlyMap<string, PreparedVolume>): MountSpec[] {
-  return (container.volumeMounts ?? []).map(mount => {
-    const volume = volumes.get(mount.name);
-    if (!volume)
-      throw new VolumeError(
-        `container ${container.name}: volumeMounts names volume "${mount.name}", which the pod does not have`,
-      );
-    if (mount.subPath || mount.subPathExpr)
-      throw new VolumeError(
-        `container ${container.name}: volumeMounts "${mount.name}": subPath is not supported by this node yet`,
-      );
-    return {
-      source: volume.source,
-      target: mount.mountPath,
-      readOnly: volume.readOnly || mount.readOnly === true,
-      propagation:
-        mount.mountPropagation === 'Bidirectional'
-          ? 'shared'
-          : mount.mountPropagation === 'HostToContainer'
-            ? 'slave'
-            : 'private',
-    };
+/** The bind mounts of one container, held open until they are made. */
+export interface OpenMounts extends AsyncDisposable {
+  /** In the order written. */
+  readonly mounts: readonly MountSpec[];
+}
+
+/** @param env for `subPathExpr`. Throws VolumeError naming the mount that cannot be. */
+export async function openMounts(
+  container: Container,
+  volumes: ReadonlyMap<string, PreparedVolume>,
+  env: ReadonlyMap<string, string>,
+): Promise<OpenMounts> {
+  const held: FileHandle[] = [];
+  const release = async (): Promise<void> => void (await Promise.all(held.map(handle => handle.close())));
+  try {
+    const mounts: MountSpec[] = [];
+    for (const mount of container.volumeMounts ?? [])
+      mounts.push(await openMount(container, mount, volumes, env, held));
+    return { mounts, [Symbol.asyncDispose]: release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function openMount(
+  container: Container,
+  mount: VolumeMount,
+  volumes: ReadonlyMap<string, PreparedVolume>,
+  env: ReadonlyMap<string, string>,
+  held: FileHandle[],
+): Promise<MountSpec> {
+  const volume = volumes.get(mount.name);
+  if (!volume)
+    throw new VolumeError(
+      `container ${container.name}: volumeMounts names volume "${mount.name}", which the pod does not have`,
+    );
+  const subPath = subPathOf(container, mount, env);
+  const opened = subPath ? await openSubPath(volume.source, subPath).catch(failedSubPath(container, mount)) : undefined;
+  if (opened) held.push(opened);
+  return {
+    source: opened ? pathOf(opened) : volume.source,
+    target: mount.mountPath,
+    readOnly: volume.readOnly || mount.readOnly === true,
+    propagation: propagations[mount.mountPropagation ?? 'None'],
+  };
+}
+
+const propagations = { None: 'private', HostToContainer: 'slave', Bidirectional: 'shared' } as const;
+
+const failedSubPath = (container: Container, mount: VolumeMount) => (error: unknown) => {
+  const why = error instanceof Error ? error.message : String(error);
+  throw new VolumeError(
+    `failed to prepare subPath for volumeMount "${mount.name}" of container "${container.name}": ${why}`,
+  );
+};
+
+/** Kubernetes' rules for both fields: relative, without `..`, every variable known. */
+function subPathOf(
+  container: Container,
+  { name, subPath, subPathExpr }: VolumeMount,
+  env: ReadonlyMap<string, string>,
+): string {
+  const text = subPathExpr ? expandAll(subPathExpr, env) : (subPath ?? '');
+  if (text.startsWith('/') || text.split('/').includes('..'))
+    throw new VolumeError(
+      `container ${container.name}: volumeMounts "${name}": subPath "${text}" must be relative and must not contain ".."`,
+    );
+  return text;
+}
+
+function expandAll(text: string, env: ReadonlyMap<string, string>): string {
+  return expand(text, variable => {
+    const value = env.get(variable);
+    if (value === undefined) throw new VolumeError(`subPathExpr "${text}": missing value for "${variable}"`);
+    return value;
   });
 }

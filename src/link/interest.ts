@@ -22,6 +22,10 @@ export function referencesOf(pod: Pod): Set<ObjectName> {
   for (const volume of pod.spec.volumes ?? []) {
     add('ConfigMap', volume.configMap?.name);
     add('Secret', volume.secret?.secretName);
+    for (const source of volume.projected?.sources ?? []) {
+      add('ConfigMap', source.configMap?.name);
+      add('Secret', source.secret?.name);
+    }
   }
   for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) addEnv(container, add);
   return names;
