@@ -6,8 +6,16 @@ import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { codeOf } from '../../src/base/errors.js';
+import { readAttempt } from './attempt.js';
 
 const run = promisify(execFile);
+
+/** An attempt's directory, and its shim's socket, which a shim that was killed has left. Missing is success. */
+export async function removeAttemptTree(directory: string): Promise<void> {
+  const record = await readAttempt(directory);
+  if (record) await rm(record.socketPath, { force: true });
+  await removeTree(directory);
+}
 
 /** Missing is success. */
 export async function removeTree(directory: string): Promise<void> {

@@ -21,7 +21,7 @@ import {
 import { encodeRun } from './encode.js';
 import { execInContainer } from './exec.js';
 import { failureError } from './failure.js';
-import { removeTree } from './remove.js';
+import { removeAttemptTree, removeTree } from './remove.js';
 import { socketOf } from './streams.js';
 import { FrameDecoder, type ShimFrame } from './wire.js';
 
@@ -188,6 +188,6 @@ export function createContainerRuntime(): ContainerRuntime {
     exec,
     attach: async (container, options) => attachToContainer(attemptOf(container).record.socketPath, options),
     reopenLog: async container => void (await askShim(attemptOf(container).record.socketPath, 'R')),
-    remove: removeTree,
+    remove: removeAttemptTree,
   };
 }

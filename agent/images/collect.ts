@@ -28,7 +28,8 @@ async function removeBlobs(root: string, index: ImageIndex): Promise<void> {
   }
 }
 
-async function removeTemporary(root: string): Promise<void> {
+/** What imports that died have left. */
+export async function removeTemporary(root: string): Promise<void> {
   for (const name of await readdir(root)) {
     const mark = /^tmp-(\d+-\d+)-/.exec(name)?.[1];
     if (mark !== undefined && !(await isAlive(mark))) await rm(join(root, name), { recursive: true, force: true });

@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { createGunzip } from 'node:zlib';
 import { failpoint } from '../../src/base/failpoint.js';
 import { hexOf, ImageError, openLayer } from './blob.js';
+import { removeTemporary } from './collect.js';
 import { readDockerArchive } from './docker-archive.js';
 import { type ImageIndex, readIndex, type StoredImage, writeIndex } from './index-file.js';
 import { type FoundImage, readLayout } from './layout.js';
@@ -173,6 +174,7 @@ async function publish(root: string, temporary: string, unpacked: readonly Unpac
     for (const { found } of unpacked)
       await writeFile(join(root, 'blobs', 'sha256', hexOf(found.configDigest)), found.configData);
     await writeIndex(root, unpacked.reduce(addTo, await readIndex(root)));
+    await removeTemporary(root);
   });
 }
 

@@ -6,7 +6,7 @@ import type { ProcessIdentity } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
-import { removeTree } from '../containers/remove.js';
+import { removeAttemptTree } from '../containers/remove.js';
 import type { Termination } from './facts.js';
 import { attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 
@@ -69,7 +69,7 @@ export async function listAttempts(paths: PodPaths, container: string): Promise<
 /** What an ended attempt has left: writable layer, records, termination message, log. Repeating is success. */
 export async function removeAttempt(paths: PodPaths, container: string, attempt: number): Promise<void> {
   const directory = attemptDirectory(paths, container, attempt);
-  await removeTree(directory);
+  await removeAttemptTree(directory);
   for (const file of [terminationFile(directory), failedStartFile(directory), logPath(paths, container, attempt)])
     await rm(file, { force: true });
 }

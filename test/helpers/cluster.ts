@@ -233,7 +233,8 @@ export function groupsOf(cluster: Cluster): Map<string, number[]> {
   return found;
 }
 
-function isLiving(pid: number): boolean {
+/** False for one that has ended and waits for its parent to ask how. */
+export function isLiving(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return !stat.slice(stat.lastIndexOf(')') + 2).startsWith('Z');
