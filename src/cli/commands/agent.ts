@@ -48,6 +48,8 @@ async function runInside(settings: Settings): Promise<number> {
 }
 
 async function runAgent(settings: Settings, credentials: string): Promise<void> {
+  // a SIGTERM while it starts is obeyed when it has started: half a start leaves half of everything
+  const stopped = untilStopped();
   const { startAgent } = await import('../../../agent/main.js');
   const agent = await startAgent({
     nodeName: settings.nodeName,
@@ -64,7 +66,7 @@ async function runAgent(settings: Settings, credentials: string): Promise<void> 
     labels: {},
   });
   void agent.ready.then(() => process.stdout.write(`ready node=${settings.nodeName}\n`));
-  await untilStopped();
+  await stopped;
   await agent.stop();
   process.exit(0);
 }

@@ -10,6 +10,7 @@ export function registerController(program: Command): void {
     .addHelpText('after', '\nExample:\n  keelson controller --data-dir /var/lib/keelson --port 6443\n')
     .action(async (flags: { localNode?: boolean; isolated?: string }) => {
       const settings = settingsFrom(flags);
+      const stopped = untilStopped();
       const { startController } = await import('../compose.js');
       const controller = await startController({
         dataDir: settings.dataDir,
@@ -20,7 +21,7 @@ export function registerController(program: Command): void {
         localNode: flags.localNode ? { name: settings.nodeName, credentials: nodeCredentials(settings) } : undefined,
       });
       process.stdout.write(`ready ${controller.url} kubeconfig=${settings.kubeconfig}\n`);
-      await untilStopped();
+      await stopped;
       await controller.stop();
       process.exit(0);
     });
