@@ -15,6 +15,7 @@ import type { PodNode } from './node-contract.js';
 import { isSafeUid, podPaths } from './paths.js';
 import { podGraceMs } from './plan.js';
 import { isMirror, isStatic } from './static-pod.js';
+import { forbiddenSysctl } from './sysctls.js';
 import { PodWorker, type WorkerState } from './worker.js';
 
 /** A pod nobody wants any more (its object is gone) gets this long (reliability rule A2). */
@@ -202,6 +203,8 @@ export function refusalOf(pod: Pod, node: Pick<PodNode, 'controllers'>): Termina
     const message = `Pod was refused: this node cannot enforce its limits: ${limits.join('; ')}. "keelson doctor" says what this kernel has; remove the limits or run on a kernel with cgroup v2 controllers`;
     return { deleted: false, failed: true, reason: 'UnenforceableLimits', message, graceMs: 0 };
   }
+  const sysctl = forbiddenSysctl(pod);
+  if (sysctl) return { deleted: false, failed: true, reason: 'SysctlForbidden', message: sysctl, graceMs: 0 };
   if (pod.spec.hostUsers === false) {
     return {
       deleted: false,

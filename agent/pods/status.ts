@@ -42,10 +42,14 @@ export function podStatus(pod: Pod, facts: PodFacts, { hostIP, now, previous }: 
     startTime: facts.startTime,
     ...(pod.status?.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
-    ...(init.length > 0 && { initContainerStatuses: init }),
-    containerStatuses: apps,
+    // a pod that was refused has no containers to tell of, only the reason
+    ...(!wasRefused(facts) && { ...(init.length > 0 && { initContainerStatuses: init }), containerStatuses: apps }),
   };
 }
+
+/** This node would not take it up at all. */
+const wasRefused = ({ termination, nextSandbox }: PodFacts): boolean =>
+  (termination?.failed ?? false) && nextSandbox === 0;
 
 /** Terminal phases need every container stopped; a pod being deleted keeps its phase until then. */
 export function podPhase(pod: Pod, facts: PodFacts): PodPhase {

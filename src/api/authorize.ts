@@ -31,7 +31,8 @@ export function nodeNameOf(identity: Identity): string | undefined {
 
 export function authorize(identity: Identity, attributes: Attributes): Verdict {
   if (identity.groups.includes(admins) || isPublic(attributes)) return yes;
-  if (nodeNameOf(identity) !== undefined && nodeMay(attributes)) return yes;
+  const node = nodeNameOf(identity);
+  if (node !== undefined && nodeMay(node, attributes)) return yes;
   return { allowed: false, reason: refusal(identity, attributes) };
 }
 
@@ -39,13 +40,11 @@ function isPublic({ verb, route }: Attributes): boolean {
   return verb === 'get' && (route.to === 'health' || route.to === 'version');
 }
 
-/** The link carries everything else that a node does; of the API it only reads. */
-function nodeMay({ verb, route, path }: Attributes): boolean {
+/** The link carries all that a node needs, and hands it only what is its business; of the API it sees nothing but itself. */
+function nodeMay(node: string, { verb, route, path }: Attributes): boolean {
   if (path === '/link/v1' || route.to === 'discovery' || route.to === 'openapi') return true;
-  if (route.to !== 'resource') return false;
-  // reading secrets goes over the link, which hands a node only what its own pods name
-  const readable = ['nodes', 'pods', 'namespaces', 'leases'].includes(route.plural) && route.subresource === undefined;
-  return readable && ['get', 'list', 'watch'].includes(verb);
+  if (route.to !== 'resource' || verb !== 'get' || route.subresource !== undefined || route.name !== node) return false;
+  return route.plural === 'nodes' || (route.plural === 'leases' && route.namespace === 'kube-node-lease');
 }
 
 function refusal({ name }: Identity, { verb, route, path }: Attributes): string {

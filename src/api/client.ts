@@ -11,10 +11,12 @@ import type { Pod, PodStatus } from '../kube/pod.js';
 import { StatusError } from '../kube/status.js';
 import { microTimestamp, timestamp } from '../kube/time.js';
 import type { Engine } from './engine.js';
-import { pathNotFound } from './errors.js';
+import { invalidObject, pathNotFound } from './errors.js';
 import type { AnyObject, Kind } from './kind.js';
+import { decodePodStatus, decodeReport, eventOfNode, labelsOfNode } from './node-reports.js';
 import { applyMergePatch } from './patch/merge.js';
 import { bindPod } from './subresource.js';
+import { validateMetadata } from './validate.js';
 import { createObject } from './verbs/create.js';
 import { type Deleted, type DeleteOptions, deleteObject } from './verbs/delete.js';
 import { type UpdateOptions, updateObject } from './verbs/update.js';
@@ -106,8 +108,9 @@ export class ApiClient {
   async updatePodStatus(
     node: string,
     pod: Required<Pick<Target, 'uid'>> & { namespace: string; name: string },
-    status: PodStatus,
+    given: PodStatus,
   ): Promise<Written> {
+    const status = decodePodStatus(this.#kind('Pod'), given);
     const change = (old: AnyObject): AnyObject => {
       if ((old as unknown as Pod).spec.nodeName !== node) throw pathNotFound();
       return { ...withoutRevision(old), status: keepSchedulerConditions(old, status) };
@@ -136,7 +139,11 @@ export class ApiClient {
    * that others have set. Taints, `unschedulable` and the pod CIDR stay as they are once registered.
    */
   async registerNode(name: string, node: Node): Promise<Written> {
-    const given = clone(node) as unknown as AnyObject;
+    const kind = this.#kind('Node');
+    const given = decodeReport(kind, node);
+    given.metadata = { ...given.metadata, name, labels: labelsOfNode(given.metadata.labels) };
+    const errors = validateMetadata(kind, given);
+    if (errors.length > 0) throw invalidObject(kind, name, errors);
     if (!this.#engine.view.get('Node', undefined, name)) {
       const made = await this.#createOrUndefined('Node', { ...given, metadata: { ...given.metadata, name } });
       if (made && !given.status) return made;
@@ -169,8 +176,16 @@ export class ApiClient {
     return this.patch('Lease', { namespace, name }, { spec });
   }
 
-  /** Creates an Event, or counts up the one of that name: counting is the sender's job, it keeps the name. */
-  async recordEvent(event: KubeEvent): Promise<Written> {
+  /**
+   * Creates an Event of a node, or counts up the one of that name: counting is the sender's job, it keeps the name. Only
+   * about the node itself and its pods.
+   */
+  async recordEvent(node: string, given: KubeEvent): Promise<Written> {
+    const event = eventOfNode(
+      node,
+      decodeReport(this.#kind('Event'), given) as unknown as KubeEvent,
+      this.#engine.view,
+    );
     const { namespace = 'default', name } = event.metadata;
     if (!this.#engine.view.get('Event', namespace, name)) {
       const made = await this.#createOrUndefined('Event', { ...event, metadata: { ...event.metadata, namespace } });

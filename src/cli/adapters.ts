@@ -1,5 +1,7 @@
 /** The controller's parts seen through each other's contracts: the API's cache and client as the hub and scheduler want them. */
 import type { ApiClient } from '../api/client.js';
+import { pod as podKind } from '../api/kinds/pod.js';
+import { checkMirror, decodeReport } from '../api/node-reports.js';
 import { podStatusText, readyCount } from '../api/pod/columns.js';
 import type { ObjectView } from '../api/view.js';
 import { describe } from '../base/errors.js';
@@ -8,7 +10,6 @@ import type { PodSummary } from '../dashboard/view.js';
 import { type KubeObject, referenceTo } from '../kube/meta.js';
 import type { Node } from '../kube/node.js';
 import type { Pod } from '../kube/pod.js';
-import { failure } from '../kube/status.js';
 import type { HubChange, HubSink, HubView } from '../link/hub.js';
 import type { SchedulerView, SchedulerWrites } from '../scheduler/loop.js';
 
@@ -48,19 +49,17 @@ export function hubSink(client: ApiClient, view: ObjectView): HubSink {
       return client.removePod(name, pod);
     },
     mirror: (name, pod) => putMirror(client, view, name, pod),
-    event: async (_, event) => (await client.recordEvent(event)).revision,
+    event: async (name, event) => (await client.recordEvent(name, event)).revision,
   };
 }
 
 /** A static pod's mirror: made, or replaced when its file has changed. */
-async function putMirror(client: ApiClient, view: ObjectView, node: string, pod: Pod): Promise<number> {
-  if (!mirrorHash(pod) || pod.spec.nodeName !== node)
-    throw failure(403, 'Forbidden', `a node may only mirror its own static pods`);
+async function putMirror(client: ApiClient, view: ObjectView, node: string, given: Pod): Promise<number> {
+  const pod = decodeReport(podKind, given) as unknown as Pod;
   const { namespace, name } = pod.metadata;
   const found = view.get('Pod', namespace, name) as Pod | undefined;
+  checkMirror(node, pod, found, mirrorHash);
   if (found && mirrorHash(found) === mirrorHash(pod)) return view.revision;
-  if (found && !mirrorHash(found))
-    throw failure(409, 'AlreadyExists', `pods "${name}" already exists, and is no static pod`);
   if (found) await client.delete('Pod', { namespace, name, uid: found.metadata.uid }, { gracePeriodSeconds: 0 });
   return (await client.create('Pod', pod)).revision;
 }

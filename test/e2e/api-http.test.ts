@@ -333,7 +333,10 @@ describe('credentials', () => {
           .on('error', reject)
           .end(),
       );
-    expect(await asNode('/api/v1/pods')).toBe(200);
+    await server.client.registerNode('n1', { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n1' } });
+    expect(await asNode('/api/v1/nodes/n1')).toBe(200);
+    expect(await asNode('/api/v1/nodes/n2')).toBe(403);
+    expect(await asNode('/api/v1/pods')).toBe(403);
     expect(await asNode('/api/v1/secrets')).toBe(403);
     expect(await asNode('/api/v1/namespaces/default/pods', 'POST')).toBe(403);
     expect(await asNode('/api/v1/namespaces/default/pods/x/exec?command=ls')).toBe(403);

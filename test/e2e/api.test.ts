@@ -263,10 +263,13 @@ describe('kubectl 1.35 without any node', () => {
     await server.client.registerNode('n1', {
       apiVersion: 'v1',
       kind: 'Node',
-      metadata: { name: 'n1', labels: { 'node-role.kubernetes.io/worker': '' } },
+      metadata: { name: 'n1', labels: { 'node-role.kubernetes.io/control-plane': '', rack: 'r1' } },
       status: { conditions: [{ type: 'Ready', status: 'True' }] },
     });
     await server.client.heartbeat('n1');
+    // a node may not give itself a role
+    expect(await k.ok('get', 'nodes', '-L', 'rack')).toMatch(/n1 +Ready +<none> +\S+ +r1/);
+    expect(await k.ok('label', 'node', 'n1', 'node-role.kubernetes.io/worker=')).toBe('node/n1 labeled\n');
     expect(await k.ok('get', 'nodes')).toMatch(/n1 +Ready +worker/);
     expect(await k.ok('cordon', 'n1')).toBe('node/n1 cordoned\n');
     expect(await k.ok('get', 'nodes')).toMatch(/n1 +Ready,SchedulingDisabled/);

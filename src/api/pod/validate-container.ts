@@ -3,7 +3,7 @@ import { labelProblems } from '../../kube/names.js';
 import type { Container, PodSpec, Probe, ProbeHandler } from '../../kube/pod.js';
 import { compareQuantities, quantityNanos, quantityProblem } from '../../kube/quantity.js';
 import { duplicate, type FieldError, forbiddenField, invalid, missing, notSupported, required } from '../errors.js';
-import { choice, notNegative, problem } from './validate.js';
+import { choice, notNegative, problem, validateId } from './validate.js';
 
 export function validateContainers(spec: PodSpec, volumes: ReadonlySet<string>, path: string): FieldError[] {
   const seen = new Set<string>();
@@ -206,6 +206,12 @@ function validateMounts({ volumeMounts = [] }: Container, volumes: ReadonlySet<s
       ...(mount.subPath?.split('/').includes('..')
         ? [invalid(`${here}.subPath`, mount.subPath, "must not contain '..'")]
         : []),
+      ...(mount.subPath && mount.subPathExpr
+        ? [invalid(`${here}.subPathExpr`, mount.subPathExpr, 'subPathExpr and subPath are mutually exclusive')]
+        : []),
+      ...(mount.subPathExpr?.startsWith('/')
+        ? [invalid(`${here}.subPathExpr`, mount.subPathExpr, 'must be a relative path')]
+        : []),
       ...choice(`${here}.mountPropagation`, mount.mountPropagation, ['Bidirectional', 'HostToContainer', 'None']),
     ];
   });
@@ -275,10 +281,20 @@ function validateHandler(handler: ProbeHandler, path: string): FieldError[] {
 
 function validateSecurity({ securityContext }: Container, path: string): FieldError[] {
   if (!securityContext) return [];
-  const { runAsUser, runAsGroup, privileged, allowPrivilegeEscalation } = securityContext;
+  const { runAsUser, runAsGroup, privileged, allowPrivilegeEscalation, capabilities, procMount } = securityContext;
   return [
-    ...notNegative(`${path}.securityContext.runAsUser`, runAsUser),
-    ...notNegative(`${path}.securityContext.runAsGroup`, runAsGroup),
+    ...validateId(`${path}.securityContext.runAsUser`, runAsUser),
+    ...validateId(`${path}.securityContext.runAsGroup`, runAsGroup),
+    ...(allowPrivilegeEscalation === false && capabilities?.add?.includes('SYS_ADMIN')
+      ? [
+          invalid(
+            `${path}.securityContext`,
+            securityContext,
+            'cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN',
+          ),
+        ]
+      : []),
+    ...choice(`${path}.securityContext.procMount`, procMount, ['Default', 'Unmasked']),
     ...(privileged && allowPrivilegeEscalation === false
       ? [
           invalid(

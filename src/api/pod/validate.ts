@@ -1,7 +1,7 @@
 /** Whether a Pod makes sense as it stands. Pure; one complaint per field, with Kubernetes' words. */
 import { deepEqual } from '../../kube/json.js';
 import { labelProblems, qualifiedNameProblems, subdomainProblems } from '../../kube/names.js';
-import type { Pod, PodSpec, Toleration, Volume } from '../../kube/pod.js';
+import type { DownwardFile, Pod, PodSpec, ProjectedSource, Toleration, Volume } from '../../kube/pod.js';
 import { quantityProblem } from '../../kube/quantity.js';
 import { duplicate, type FieldError, forbiddenField, invalid, notSupported, required } from '../errors.js';
 import { validateContainers } from './validate-container.js';
@@ -52,6 +52,8 @@ function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
     ...(spec.shareProcessNamespace && spec.hostPID
       ? [invalid(`${path}.shareProcessNamespace`, true, 'ShareProcessNamespace and HostPID cannot both be enabled')]
       : []),
+    ...validateSysctls(spec, `${path}.securityContext.sysctls`),
+    ...validateIds(spec, `${path}.securityContext`),
     ...Object.entries(spec.overhead ?? {}).flatMap(([key, value]) =>
       problem(`${path}.overhead[${key}]`, value, quantityProblem(value)),
     ),
@@ -96,7 +98,7 @@ function validateVolumes(volumes: readonly Volume[], path: string): FieldError[]
 }
 
 function validateSource(volume: Volume, path: string): FieldError[] {
-  const { hostPath, secret, emptyDir, configMap } = volume;
+  const { hostPath, secret, emptyDir, configMap, downwardAPI, projected } = volume;
   return [
     ...(hostPath && !hostPath.path ? [required(`${path}.hostPath.path`)] : []),
     ...(hostPath?.path?.split('/').includes('..')
@@ -121,10 +123,50 @@ function validateSource(volume: Volume, path: string): FieldError[] {
       : []),
     ...validateItems(secret?.items, `${path}.secret.items`),
     ...validateItems(configMap?.items, `${path}.configMap.items`),
+    ...validateDownward(downwardAPI?.items, `${path}.downwardAPI.items`),
+    ...(projected?.sources ?? []).flatMap((source, i) => validateProjected(source, `${path}.projected.sources[${i}]`)),
+    ...mode(`${path}.downwardAPI.defaultMode`, downwardAPI?.defaultMode),
+    ...mode(`${path}.projected.defaultMode`, projected?.defaultMode),
     ...mode(`${path}.secret.defaultMode`, secret?.defaultMode),
     ...mode(`${path}.configMap.defaultMode`, configMap?.defaultMode),
   ];
 }
+
+const sysctlForm = /^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[./])*[a-z0-9][-_a-z0-9/.]*$/;
+
+function validateSysctls({ securityContext }: PodSpec, path: string): FieldError[] {
+  const seen = new Set<string>();
+  return (securityContext?.sysctls ?? []).flatMap(({ name }, i) => {
+    const repeated = seen.has(name);
+    seen.add(name);
+    if (!name) return [required(`${path}[${i}].name`)];
+    if (name.length > 253 || !sysctlForm.test(name))
+      return [
+        invalid(
+          `${path}[${i}].name`,
+          name,
+          'must have at most 253 characters and match regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$',
+        ),
+      ];
+    return repeated ? [duplicate(`${path}[${i}].name`, name)] : [];
+  });
+}
+
+/** Numbers of users and groups, as a kernel can have them. */
+function validateIds({ securityContext }: PodSpec, path: string): FieldError[] {
+  const { runAsUser, runAsGroup, fsGroup, supplementalGroups = [] } = securityContext ?? {};
+  return [
+    ...validateId(`${path}.runAsUser`, runAsUser),
+    ...validateId(`${path}.runAsGroup`, runAsGroup),
+    ...validateId(`${path}.fsGroup`, fsGroup),
+    ...supplementalGroups.flatMap((group, i) => validateId(`${path}.supplementalGroups[${i}]`, group)),
+  ];
+}
+
+export const validateId = (path: string, value: number | undefined): FieldError[] =>
+  value !== undefined && (value < 0 || value > 2 ** 31 - 1)
+    ? [invalid(path, value, 'must be between 0 and 2147483647, inclusive')]
+    : [];
 
 const mode = (path: string, value: number | undefined): FieldError[] =>
   value !== undefined && (value < 0 || value > 0o777)
@@ -137,13 +179,62 @@ function validateItems(
 ): FieldError[] {
   return (items ?? []).flatMap((item, i) => [
     ...(item.key ? [] : [required(`${path}[${i}].key`)]),
-    ...(item.path ? [] : [required(`${path}[${i}].path`)]),
-    ...(item.path?.startsWith('/') ? [invalid(`${path}[${i}].path`, item.path, 'must be a relative path')] : []),
-    ...(item.path?.split('/').includes('..')
-      ? [invalid(`${path}[${i}].path`, item.path, "must not contain '..'")]
-      : []),
+    ...validateRelative(item.path, `${path}[${i}].path`),
     ...mode(`${path}[${i}].mode`, item.mode),
   ]);
+}
+
+function validateProjected(source: ProjectedSource, path: string): FieldError[] {
+  const { configMap, secret, downwardAPI, serviceAccountToken } = source;
+  const kinds = Object.keys(source);
+  return [
+    ...(kinds.length === 0 ? [required(path, 'must specify at least one volume type')] : []),
+    ...kinds.slice(1).map(kind => forbiddenField(`${path}.${kind}`, 'may not specify more than 1 volume type')),
+    ...(configMap && !configMap.name ? [required(`${path}.configMap.name`)] : []),
+    ...(secret && !secret.name ? [required(`${path}.secret.name`)] : []),
+    ...validateItems(configMap?.items, `${path}.configMap.items`),
+    ...validateItems(secret?.items, `${path}.secret.items`),
+    ...validateDownward(downwardAPI?.items, `${path}.downwardAPI.items`),
+    ...(serviceAccountToken && !serviceAccountToken.path ? [required(`${path}.serviceAccountToken.path`)] : []),
+  ];
+}
+
+const volumeFields = /^metadata\.(name|namespace|uid|labels|annotations|(labels|annotations)\['[^']*'\])$/;
+
+function validateDownward(items: readonly DownwardFile[] | undefined, path: string): FieldError[] {
+  return (items ?? []).flatMap((item, i) => {
+    const here = `${path}[${i}]`;
+    const { fieldRef, resourceFieldRef } = item;
+    return [
+      ...validateRelative(item.path, `${here}.path`),
+      ...(fieldRef && resourceFieldRef
+        ? [invalid(here, 'resource', 'fieldRef and resourceFieldRef can not be specified simultaneously')]
+        : []),
+      ...(!fieldRef && !resourceFieldRef ? [required(here, 'one of fieldRef and resourceFieldRef is required')] : []),
+      ...(fieldRef && !volumeFields.test(fieldRef.fieldPath)
+        ? [
+            notSupported(`${here}.fieldRef.fieldPath`, fieldRef.fieldPath, [
+              'metadata.annotations',
+              'metadata.labels',
+              'metadata.name',
+              'metadata.namespace',
+              'metadata.uid',
+            ]),
+          ]
+        : []),
+      ...(resourceFieldRef && !resourceFieldRef.containerName
+        ? [required(`${here}.resourceFieldRef.containerName`)]
+        : []),
+      ...mode(`${here}.mode`, item.mode),
+    ];
+  });
+}
+
+function validateRelative(text: string | undefined, path: string): FieldError[] {
+  if (!text) return [required(path)];
+  if (text.startsWith('/')) return [invalid(path, text, 'must be a relative path')];
+  if (text.split('/').includes('..')) return [invalid(path, text, "must not contain '..'")];
+  return text.startsWith('..') ? [invalid(path, text, "must not start with '..'")] : [];
 }
 
 function validateDns(spec: PodSpec, path: string): FieldError[] {
