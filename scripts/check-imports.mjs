@@ -30,14 +30,20 @@ export function checkImports(root) {
       problems.push(`${file}: in no folder of the import table`);
       continue;
     }
-    const own = file.split('/').slice(0, file.startsWith('src/') ? 2 : 1).join('/');
+    const own = file
+      .split('/')
+      .slice(0, file.startsWith('src/') ? 2 : 1)
+      .join('/');
     const lines = readFileSync(join(root, file), 'utf8').split('\n');
     for (const [i, line] of lines.entries()) {
       const target = /(?:from|import\()\s*'(\.[^']+)'/.exec(line)?.[1];
       if (!target) continue;
       const path = relative(root, join(root, dirname(file), target));
       const ok = path.startsWith(`${own}/`) || rule.may.some(prefix => path.startsWith(prefix));
-      if (!ok) problems.push(`${file}:${i + 1}: ${line.trim()}\n    ${rule.in} may import only: ${[`${own}/`, ...rule.may].join(', ')}`);
+      if (!ok)
+        problems.push(
+          `${file}:${i + 1}: ${line.trim()}\n    ${rule.in} may import only: ${[`${own}/`, ...rule.may].join(', ')}`,
+        );
     }
   }
   return problems.length ? problems.join('\n') : undefined;
@@ -46,7 +52,8 @@ export function checkImports(root) {
 function* sources(root) {
   for (const top of ['src', 'native', 'agent', 'cni', 'test', 'bench']) {
     for (const entry of readdirSync(join(root, top), { recursive: true, withFileTypes: true })) {
-      if (entry.isFile() && /\.tsx?$/.test(entry.name)) yield relative(root, join(entry.parentPath ?? entry.path, entry.name));
+      if (entry.isFile() && /\.tsx?$/.test(entry.name))
+        yield relative(root, join(entry.parentPath ?? entry.path, entry.name));
     }
   }
 }

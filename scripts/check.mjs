@@ -9,7 +9,10 @@ const bin = name => join(root, 'node_modules/.bin', name);
 
 const checks = [
   ['types', () => run(bin('tsc'), ['-p', root, '--noEmit', '--incremental', 'false'])],
-  ['lint and format', () => run(bin('biome'), ['ci', '--error-on-warnings', root])],
+  [
+    'lint and format',
+    () => run(bin('biome'), ['ci', '--error-on-warnings', '--colors=off', '--diagnostic-level=warn', root]),
+  ],
   ['unused code', () => run(bin('knip'), ['--no-progress'])],
   ['import directions', () => checkImports(root)],
 ];

@@ -7,9 +7,21 @@ import { fileURLToPath } from 'node:url';
 const file = join(dirname(fileURLToPath(import.meta.url)), '../.cache/results/before.json');
 
 const probes = {
-  processes: () => procs().filter(p => /(^|\/)(pause|shim|keelson)$/.test(p.name) || /dist\/src\/cli\/main\.js/.test(p.command)).map(p => `${p.pid} ${p.name} ${p.command}`),
-  mounts: () => readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(line => /keelson/.test(line)),
-  'network namespaces': () => [...new Set(procs().map(p => link(`/proc/${p.pid}/ns/net`)).filter(Boolean))],
+  processes: () =>
+    procs()
+      .filter(p => /(^|\/)(pause|shim|keelson)$/.test(p.name) || /dist\/src\/cli\/main\.js/.test(p.command))
+      .map(p => `${p.pid} ${p.name} ${p.command}`),
+  mounts: () =>
+    readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter(line => /keelson/.test(line)),
+  'network namespaces': () => [
+    ...new Set(
+      procs()
+        .map(p => link(`/proc/${p.pid}/ns/net`))
+        .filter(Boolean),
+    ),
+  ],
   cgroups: () => cgroups(),
   links: () => Object.keys(interfaces()).filter(name => /^(cni|veth|vxlan|keelson)/.test(name)),
   rules: () => (run('nft', ['list', 'tables']) ?? '').split('\n').filter(line => /keelson/.test(line)),
@@ -44,12 +56,21 @@ function procs() {
 }
 
 function cgroups() {
-  const mount = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').find(line => line.includes(' - cgroup2 '))?.split(' ')[4];
+  const mount = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .find(line => line.includes(' - cgroup2 '))
+    ?.split(' ')[4];
   return mount ? readdirSync(mount).filter(name => /keelson/.test(name)) : [];
 }
 
 function interfaces() {
-  return Object.fromEntries(readFileSync('/proc/net/dev', 'utf8').split('\n').slice(2).filter(Boolean).map(line => [line.split(':')[0].trim(), true]));
+  return Object.fromEntries(
+    readFileSync('/proc/net/dev', 'utf8')
+      .split('\n')
+      .slice(2)
+      .filter(Boolean)
+      .map(line => [line.split(':')[0].trim(), true]),
+  );
 }
 
 function link(path) {

@@ -2,8 +2,15 @@
 import { chromium } from 'playwright-core';
 
 const [port, token] = process.argv.slice(2);
-const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'] });
-const page = await browser.newPage({ ignoreHTTPSErrors: true, viewport: { width: 1180, height: 900 }, colorScheme: 'light' });
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-sync'],
+});
+const page = await browser.newPage({
+  ignoreHTTPSErrors: true,
+  viewport: { width: 1180, height: 900 },
+  colorScheme: 'light',
+});
 await page.goto(`https://127.0.0.1:${port}/dashboard/`);
 await page.fill('input[name=token]', token);
 await page.click('button');

@@ -32,7 +32,9 @@ for (const name of chosen) {
   console.log(`\n── ${name} ${'─'.repeat(Math.max(0, 70 - name.length))}`);
   const counts = await tiers[name]();
   for (const key of Object.keys(total)) total[key] += counts[key];
-  console.log(`── ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+  console.log(
+    `── ${name}: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped in ${((Date.now() - started) / 1000).toFixed(0)} s`,
+  );
 }
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
 process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
@@ -41,9 +43,22 @@ process.exit(total.failed > 0 || total.passed === 0 ? 1 : 0);
 async function vitest(name) {
   const report = join(results, `${name}.json`);
   rmSync(report, { force: true });
-  const { code } = await run('node_modules/.bin/vitest', ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, '--passWithNoTests']);
+  const { code } = await run('node_modules/.bin/vitest', [
+    'run',
+    '--project',
+    name,
+    '--reporter=default',
+    '--reporter=json',
+    `--outputFile.json=${report}`,
+    '--passWithNoTests',
+  ]);
   try {
-    const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped, numTodoTests: todo = 0 } = JSON.parse(readFileSync(report, 'utf8'));
+    const {
+      numPassedTests: passed,
+      numFailedTests: failed,
+      numPendingTests: skipped,
+      numTodoTests: todo = 0,
+    } = JSON.parse(readFileSync(report, 'utf8'));
     // a suite that could not even load has no failed test, but a failing exit code
     return { passed, failed: failed || (code === 0 ? 0 : 1), skipped: skipped + todo };
   } catch {
@@ -65,7 +80,11 @@ async function plain(name, command, args) {
 
 function run(command, args) {
   return new Promise(resolve => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' } });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, FORCE_COLOR: process.stdout.isTTY ? '1' : '0' },
+    });
     let output = '';
     child.stdout.on('data', part => {
       output += part;

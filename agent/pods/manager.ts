@@ -58,6 +58,8 @@ export class PodManager {
         worker.terminate({ deleted: true, failed: false, graceMs: orphanGraceMs });
     }
     for (const [key, mirror] of this.#mirrors) if (!wanted.has(mirror.metadata.uid)) this.#mirrorGone(key);
+    // what adopted pods could not find before the link was up is here now
+    this.retryObstacles();
   }
 
   /** A pod bound to this node appeared or changed. */

@@ -42,14 +42,28 @@ static int empty_directory(void) {
   return filesystem_mount("tmpfs", options, X_MOUNT_ATTR_RDONLY | X_MOUNT_ATTR_NOSUID | X_MOUNT_ATTR_NODEV | X_MOUNT_ATTR_NOEXEC);
 }
 
+static void mask_file(const char *path, int at, int null) {
+  int cover = clone_of(null, path);
+  if (x_move_mount(cover, at)) fail("mask", path);
+  close(cover);
+}
+
+/* Before Linux 6.15 only what is attached can be cloned (EINVAL): the first directory takes the original. */
+static void mask_directory(const char *path, int at, int empty) {
+  static int attached;
+  int cover = attached ? clone_of(empty, path) : empty;
+  if (x_move_mount(cover, at)) fail("mask", path);
+  if (attached) close(cover);
+  attached = 1;
+}
+
 static void mask_one(const char *path, int null, int empty) {
   struct stat st;
   int at = open_plain(path);
   if (at < 0) return;
   if (fstat(at, &st)) fail("mask", path);
-  int cover = clone_of(S_ISDIR(st.st_mode) ? empty : null, path);
-  if (x_move_mount(cover, at)) fail("mask", path);
-  close(cover);
+  if (S_ISDIR(st.st_mode)) mask_directory(path, at, empty);
+  else mask_file(path, at, null);
   close(at);
 }
 

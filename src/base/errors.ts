@@ -1,10 +1,14 @@
 /** Error shapes that both sides share. Made in one place, wrapped with `cause` on the way up, classified once at the edge. */
 
-/** The text of anything thrown, with its chain of causes: `deed: thing: cause`. */
+/** The text of anything thrown, with its chain of causes: `deed: thing: cause`. What a message already says is not repeated. */
 export function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? '' : `: ${describe(error.cause)}`;
-  return error.message.includes(cause.slice(2)) ? error.message : `${error.message}${cause}`;
+  let text = '';
+  for (let here: unknown = error; here !== undefined; here = here instanceof Error ? here.cause : undefined) {
+    const own = here instanceof Error ? here.message : String(here);
+    if (text === '') text = own;
+    else if (!text.includes(own)) text = `${text}: ${own}`;
+  }
+  return text;
 }
 
 /** The `code` of a Node system error (`ENOENT`, …), or undefined. */

@@ -11,13 +11,29 @@ let cluster: Cluster;
 let browser: Browser;
 let page: Page;
 let home: string;
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const quiet = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 beforeAll(async () => {
   cluster = await startCluster();
   home = await mkdtemp('/tmp/kt-browser-');
-  browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: quiet, env: { ...process.env, HOME: home } as Record<string, string> });
-  page = await browser.newPage({ ignoreHTTPSErrors: true, viewport: { width: 1180, height: 820 }, colorScheme: 'light' });
+  browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: quiet,
+    env: { ...process.env, HOME: home } as Record<string, string>,
+  });
+  page = await browser.newPage({
+    ignoreHTTPSErrors: true,
+    viewport: { width: 1180, height: 820 },
+    colorScheme: 'light',
+  });
   await page.goto(`https://127.0.0.1:${cluster.port}/dashboard/`);
 });
 afterAll(async () => {
@@ -26,7 +42,8 @@ afterAll(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-const token = async () => (await cluster.ok(cluster.keelson('token', 'dashboard', '--data-dir', cluster.dataDir))).stdout.trim();
+const token = async () =>
+  (await cluster.ok(cluster.keelson('token', 'dashboard', '--data-dir', cluster.dataDir))).stdout.trim();
 const logIn = async (secret: string) => {
   await page.fill('input[name=token]', secret);
   await page.click('button');
@@ -50,7 +67,10 @@ test('with the token it shows the node, alive', async () => {
 test('a pod appears by itself, with address, live usage and its events; and goes', async () => {
   await cluster.apply(sleeper('seen'), {
     ...sleeper('busy'),
-    spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'app', image: 'localhost/busybox:1', command: ['sh', '-c', 'while :; do :; done'] }] },
+    spec: {
+      terminationGracePeriodSeconds: 1,
+      containers: [{ name: 'app', image: 'localhost/busybox:1', command: ['sh', '-c', 'while :; do :; done'] }],
+    },
   });
   const row = page.locator('[data-pod="default/seen"]');
   await row.locator('.pill.good', { hasText: 'Running' }).waitFor();
@@ -67,7 +87,12 @@ test('a pod appears by itself, with address, live usage and its events; and goes
 });
 
 test('names from the cluster are text, never markup', async () => {
-  await cluster.apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'odd' }, spec: { containers: [{ name: 'a', image: '<img src=x onerror=alert(1)>' }] } });
+  await cluster.apply({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'odd' },
+    spec: { containers: [{ name: 'a', image: '<img src=x onerror=alert(1)>' }] },
+  });
   await page.locator('[data-pod="default/odd"]').waitFor();
   await page.locator('[aria-label=events] li', { hasText: '<img' }).first().waitFor();
   expect(await page.locator('[aria-label=events] img').count()).toBe(0);
@@ -84,7 +109,14 @@ test('when the controller dies the page says so, and comes back by itself', asyn
 describe('the feed', () => {
   const open = (headers: Record<string, string>) =>
     new Promise<{ socket?: WebSocket; refused?: number }>(resolve => {
-      const ca = Buffer.from((JSON.parse(readFileSync(cluster.kubeconfig, 'utf8')) as { clusters: [{ cluster: { 'certificate-authority-data': string } }] }).clusters[0].cluster['certificate-authority-data'], 'base64');
+      const ca = Buffer.from(
+        (
+          JSON.parse(readFileSync(cluster.kubeconfig, 'utf8')) as {
+            clusters: [{ cluster: { 'certificate-authority-data': string } }];
+          }
+        ).clusters[0].cluster['certificate-authority-data'],
+        'base64',
+      );
       const socket = new WebSocket(`wss://127.0.0.1:${cluster.port}/dashboard/ws`, { ca, headers });
       socket.once('open', () => resolve({ socket }));
       socket.once('unexpected-response', (_, response) => resolve({ refused: response.statusCode ?? 0 }));
@@ -117,4 +149,3 @@ test('the page is served with a policy that lets nothing foreign in', async () =
   expect(response.headers()['content-security-policy']).toContain("frame-ancestors 'none'");
   expect((await page.request.get(`https://127.0.0.1:${cluster.port}/dashboard/../pki/admin.token`)).ok()).toBe(false);
 });
-
