@@ -61,7 +61,7 @@ test('with the token it shows the node, alive', async () => {
   const node = page.locator(`[data-node="${cluster.name}"]`);
   await node.waitFor();
   expect(await node.locator('.dot.good').count()).toBe(1);
-  expect(await node.innerText()).toContain('0/250 pods');
+  expect(await node.textContent()).toContain('0/250 pods');
 });
 
 test('a pod appears by itself, with address, live usage and its events; and goes', async () => {
@@ -74,12 +74,12 @@ test('a pod appears by itself, with address, live usage and its events; and goes
   });
   const row = page.locator('[data-pod="default/seen"]');
   await row.locator('.pill.good', { hasText: 'Running' }).waitFor();
-  expect(await row.innerText()).toMatch(/1\/1[\s\S]*10\.244\.0\.\d+/);
+  expect(await row.textContent()).toMatch(/1\/1[\s\S]*10\.244\.0\.\d+/);
   // CPU of the busy one comes from its cgroup: whatever share this machine gives it, but far more than idle
   const cpu = page.locator('[data-pod="default/busy"] td:nth-child(6)');
-  await expect.poll(async () => cpu.innerText(), { timeout: 20_000 }).toMatch(/^([1-9]\d{1,2}m|\d\.\d\d)$/);
+  await expect.poll(async () => cpu.textContent(), { timeout: 20_000 }).toMatch(/^([1-9]\d{1,2}m|\d\.\d\d)$/);
   const memory = page.locator('[data-pod="default/busy"] td:nth-child(7)');
-  await expect.poll(async () => memory.innerText(), { timeout: 20_000 }).toMatch(/^[\d.]+ [KM]iB$/);
+  await expect.poll(async () => memory.textContent(), { timeout: 20_000 }).toMatch(/^[\d.]+ [KM]iB$/);
   await page.locator('[aria-label=events] li', { hasText: 'Started' }).first().waitFor();
   if (process.env['KEELSON_SCREENSHOT']) await page.screenshot({ path: process.env['KEELSON_SCREENSHOT'] });
   await cluster.kubectl('delete', 'pod', 'seen', 'busy', '--now');

@@ -33,7 +33,14 @@ async function stop(child: ChildProcess, signal: NodeJS.Signals = 'SIGTERM'): Pr
 }
 
 async function processes(cluster: Cluster): Promise<number[] | undefined> {
-  const { code, stdout } = await cluster.keelson('inspect', 'pod', `alone-${cluster.name}`, ...cluster.flags, '-o', 'json');
+  const { code, stdout } = await cluster.keelson(
+    'inspect',
+    'pod',
+    `alone-${cluster.name}`,
+    ...cluster.flags,
+    '-o',
+    'json',
+  );
   if (code !== 0) return undefined;
   const [report] = JSON.parse(stdout) as Report[];
   const pids = report?.containers.flatMap(c => c.processes.map(p => p.pid)) ?? [];
