@@ -121,7 +121,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         void reporter.report();
         pods.mirrorAll();
       },
-      onSync: objects => manager().sync(objects.filter(o => o.kind === 'Pod') as Pod[]),
+      onSync: objects => {
+        const found = objects.filter(o => o.kind === 'Pod') as Pod[];
+        manager().sync(found);
+        for (const pod of found) pods.mirrorAppeared(pod);
+      },
       onPut: put,
       onGone: (kind, uid) => {
         if (kind === 'Pod') manager().remove(uid);

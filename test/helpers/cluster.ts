@@ -281,6 +281,8 @@ function run(
         resolve({ code, stdout, stderr });
       },
     );
+    // a command that fails early does not read what it is given; its exit code tells
+    child.stdin?.on('error', () => {});
     child.stdin?.end(input ?? '');
   });
 }
