@@ -11,6 +11,7 @@ import type {
   CgroupFiles,
   CgroupStats,
   ExitStatus,
+  FileOp,
   LinkInfo,
   NetlinkOp,
   NetNs,
@@ -87,6 +88,7 @@ interface Binding {
   cgroupStats(paths: readonly string[]): Promise<(CgroupStats | null)[]>;
   cgroupPids(path: string): Promise<number[]>;
   netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]>;
+  writeFiles(ops: readonly FileOp[]): Promise<void>;
   makeNode(path: string, mode: number, major: number, minor: number): void;
   setXattr(path: string, name: string, value: Uint8Array): void;
   vethAttach(spec: VethSpec): Promise<VethInfo>;
@@ -193,6 +195,11 @@ export function netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<Netlin
 /** The whole link of a pod in one trip: veth into the namespace and on the bridge, lo and eth0 up, addresses, routes. */
 export function vethAttach(spec: VethSpec): Promise<VethInfo> {
   return addon().vethAttach(spec);
+}
+
+/** Directories, small files and fsyncs in the order given, in one trip; stops at the first failure. */
+export function writeFiles(ops: readonly FileOp[]): Promise<void> {
+  return addon().writeFiles(ops);
 }
 
 /** mknod(2): devices and FIFOs of image layers. @param mode with the file type, e.g. `S_IFCHR | 0o666` */

@@ -52,6 +52,17 @@ export interface SpawnSpec {
 /** Files of one cgroup, as written by the caller's pure function: name → value. Written in the order given. */
 export type CgroupFiles = readonly (readonly [file: string, value: string])[];
 
+/** One step of `writeFiles`. Modes of files are as given, whatever the umask is. */
+export type FileOp =
+  /** With its parents, which get the same mode. One that is there stays as it is. */
+  | { readonly op: 'directory'; readonly path: string; readonly mode: number }
+  /** In place: whoever has it open or mounted sees the new content. */
+  | { readonly op: 'write'; readonly path: string; readonly data: string; readonly mode: number }
+  /** By a rename: readers see the old content or the new, never a part. */
+  | { readonly op: 'replace'; readonly path: string; readonly data: string; readonly mode: number }
+  /** fsync of a file or directory. */
+  | { readonly op: 'sync'; readonly path: string };
+
 export interface CgroupStats {
   /** -1 where the controller is not there. */
   readonly cpuUsageUsec: number;

@@ -1,5 +1,5 @@
 /** `index.json` of the image store: which images are there and how they are called. Written whole, atomically, under the lock. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
@@ -38,6 +38,32 @@ export async function readIndex(root: string): Promise<ImageIndex> {
     throw new Error(`Cannot read the image index "${path}": it is not JSON`, { cause });
   }
   throw new Error(`Cannot read the image index "${path}": its version is not 1`);
+}
+
+/**
+ * Reads the index only if it has changed: it is replaced whole, so its inode, size and times tell. Asked at every start of
+ * a container.
+ */
+export function cachedIndex(root: string): () => Promise<ImageIndex> {
+  let known: { readonly version: string; readonly index: ImageIndex } | undefined;
+  return async () => {
+    const version = await versionOf(root);
+    if (known?.version === version) return known.index;
+    const index = await readIndex(root);
+    // the version is that from before the reading: if the file was replaced meanwhile, it is read again next time
+    known = { version, index };
+    return index;
+  };
+}
+
+async function versionOf(root: string): Promise<string> {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = await stat(join(root, 'index.json'), { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join();
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return 'none';
+    throw error;
+  }
 }
 
 export async function writeIndex(root: string, index: ImageIndex): Promise<void> {

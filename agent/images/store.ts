@@ -8,7 +8,7 @@ import { changeAndCollect, type InUse } from './collect.js';
 import { type Image, type ImageStore, InvalidImageName } from './contract.js';
 import { importImages } from './import.js';
 import { layersInUse } from './in-use.js';
-import { type ImageIndex, readIndex } from './index-file.js';
+import { cachedIndex, type ImageIndex, readIndex } from './index-file.js';
 import { normalizeReference, parseReference } from './reference.js';
 
 /** Config digest that a reference, digest reference or id names. @throws InvalidImageName */
@@ -53,14 +53,15 @@ export function createImageStore(dataDir: string, inUse: InUse = () => layersInU
   const root = join(resolve(dataDir), 'images');
   for (const part of ['', 'layers', 'blobs', 'blobs/sha256'])
     mkdirSync(join(root, part), { recursive: true, mode: 0o700 });
+  const currentIndex = cachedIndex(root);
   return {
     async find(reference) {
-      const index = await readIndex(root);
+      const index = await currentIndex();
       const id = resolveIn(index, reference);
       return id !== undefined && index.images[id] ? imageOf(root, index, id) : undefined;
     },
     async list() {
-      const index = await readIndex(root);
+      const index = await currentIndex();
       return Object.keys(index.images).map(id => imageOf(root, index, id));
     },
     async import(path, options) {

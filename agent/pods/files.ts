@@ -1,22 +1,19 @@
-/** Writes the managed files of /etc, and says how they are bound into containers. */
-import { writeFile } from 'node:fs/promises';
+/** The managed files of /etc, and says how they are bound into containers. */
+import type { FileOp } from '../../native/index.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 import type { MountSpec } from '../containers/contract.js';
 import { type DnsSettings, hostsFile, podHostname, resolvConf } from './etc-files.js';
 import type { PodPaths } from './paths.js';
 
-export async function writePodFiles(
-  pod: Pod,
-  paths: PodPaths,
-  dns: DnsSettings,
-  ip: string | undefined,
-): Promise<void> {
+/** Written in place: a container of an earlier sandbox may still have them mounted. */
+export function podEtcFiles(pod: Pod, paths: PodPaths, dns: DnsSettings, ip: string | undefined): FileOp[] {
   const { files } = paths;
-  await Promise.all([
-    writeFile(files.hosts, hostsFile(pod, ip), { mode: 0o644 }),
-    writeFile(files.hostname, `${podHostname(pod)}\n`, { mode: 0o644 }),
-    writeFile(files.resolvConf, resolvConf(pod, dns), { mode: 0o644 }),
-  ]);
+  const file = (path: string, data: string): FileOp => ({ op: 'write', path, data, mode: 0o644 });
+  return [
+    file(files.hosts, hostsFile(pod, ip)),
+    file(files.hostname, `${podHostname(pod)}\n`),
+    file(files.resolvConf, resolvConf(pod, dns)),
+  ];
 }
 
 /** A file that the pod mounts itself at the same place wins. */

@@ -1,8 +1,8 @@
 /** What a pod's directory remembers, so that a new agent can take it up again (reliability rules A2, A10). */
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CniResult } from '../../cni/contract.js';
-import type { ProcessIdentity } from '../../native/index.js';
+import { type FileOp, type ProcessIdentity, writeFiles } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
@@ -30,15 +30,32 @@ export interface StopRecord {
   readonly stopBy: number;
 }
 
+/** Atomic, and not yet durable: `syncPodRecord`. */
 export async function writePodRecord(paths: PodPaths, record: PodRecord): Promise<void> {
-  await mkdir(paths.directory, { recursive: true, mode: 0o700 });
-  await writeFileAtomic(paths.podRecord, JSON.stringify(record));
+  await writeFiles([
+    { op: 'directory', path: paths.directory, mode: 0o700 },
+    { op: 'replace', path: paths.podRecord, data: JSON.stringify(record), mode: 0o600 },
+  ]);
 }
 
-/** @param durable false for the note made before the sandbox: after a power cut nothing of it exists anyway */
-export async function writeSandboxRecord(paths: PodPaths, record: SandboxRecord, durable: boolean): Promise<void> {
-  await writeFileAtomic(paths.sandboxRecord, JSON.stringify(record), { durable });
+/**
+ * Makes the pod's record durable: before its first container starts, because a pod without a record that has attempts on
+ * disk could not be started again after a power cut. Its sandbox need not wait: that is gone after a power cut anyway.
+ */
+export function syncPodRecord(paths: PodPaths): Promise<void> {
+  return writeFiles([
+    { op: 'sync', path: paths.podRecord },
+    { op: 'sync', path: paths.directory },
+  ]);
 }
+
+/** Never fsynced: it tells of processes and namespaces, of which a power cut leaves nothing (the boot id says so). */
+export const sandboxRecordFile = (paths: PodPaths, record: SandboxRecord): FileOp => ({
+  op: 'replace',
+  path: paths.sandboxRecord,
+  data: JSON.stringify(record),
+  mode: 0o600,
+});
 
 /** Not durable: after a power cut nothing of the pod runs, and whoever ordered the stop says so again. */
 export async function writeStopRecord(paths: PodPaths, record: StopRecord): Promise<void> {

@@ -4,20 +4,31 @@
  */
 import { join } from 'node:path';
 import type { BridgeNetwork, CniResult } from '../../cni/contract.js';
-import { cgroupApply, cgroupKill, cgroupRemove, createSandbox, openProcess, type Process } from '../../native/index.js';
+import {
+  cgroupApply,
+  cgroupKill,
+  cgroupRemove,
+  createSandbox,
+  openProcess,
+  type Process,
+  writeFiles,
+} from '../../native/index.js';
 import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
-import { podHostname } from './etc-files.js';
+import { type DnsSettings, podHostname } from './etc-files.js';
+import { podEtcFiles } from './files.js';
 import type { PodPaths } from './paths.js';
 import { sandboxId } from './paths.js';
-import { readRecord, type SandboxRecord, writeSandboxRecord } from './records.js';
+import { readRecord, type SandboxRecord, sandboxRecordFile } from './records.js';
 
 export interface SandboxNode {
   readonly bootID: string;
   readonly cgroupMount: string;
   readonly controllers: ReadonlySet<string>;
   readonly network: BridgeNetwork;
+  readonly hostIP: string;
+  readonly dns: DnsSettings;
 }
 
 /** A standing sandbox. */
@@ -31,7 +42,7 @@ export const nameOf = (pod: Pod): string => `pod ${pod.metadata.namespace}/${pod
 
 export async function makeSandbox(node: SandboxNode, pod: Pod, paths: PodPaths, attempt: number): Promise<Sandbox> {
   const record: SandboxRecord = { attempt, id: sandboxId(paths.uid, attempt), bootID: node.bootID };
-  await writeSandboxRecord(paths, record, false);
+  await writeFiles([sandboxRecordFile(paths, record)]);
   await failpoint('sandbox.afterRecord');
   try {
     return await build(node, pod, paths, record);
@@ -65,9 +76,13 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     const network = hostNetwork ? undefined : await attach(node, record.id, pause, object);
     await failpoint('sandbox.afterNetwork');
     const identity = { pid: pause.pid, startTime: pause.startTime };
-    await writeSandboxRecord(paths, { ...record, pause: identity, ...(network && { network }) }, true);
+    const ip = addressOf(network);
+    await writeFiles([
+      ...podEtcFiles(pod, paths, node.dns, hostNetwork ? node.hostIP : ip),
+      sandboxRecordFile(paths, { ...record, pause: identity, ...(network && { network }) }),
+    ]);
     await failpoint('sandbox.afterReady');
-    return { attempt: record.attempt, pause, ip: addressOf(network) };
+    return { attempt: record.attempt, pause, ip };
   } catch (error) {
     pause.signal(9);
     throw error;

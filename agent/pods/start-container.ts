@@ -1,7 +1,6 @@
 /** One attempt of one container: image, environment, mounts, cgroup, shim; or what stands in the way. */
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { cgroupApply, cgroupRemove, KernelError } from '../../native/index.js';
+import { cgroupApply, cgroupRemove, KernelError, writeFiles } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { backoffDelay } from '../../src/base/backoff.js';
 import { describe } from '../../src/base/errors.js';
@@ -159,8 +158,12 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
   });
   await Promise.all([
-    mkdir(dirname(directory), { recursive: true, mode: 0o700 }).then(() => makeMessageFile(message)),
-    mkdir(dirname(log), { recursive: true, mode: 0o755 }),
+    writeFiles([
+      { op: 'directory', path: dirname(directory), mode: 0o700 },
+      // whoever the container runs as may write its last words
+      { op: 'write', path: message, data: '', mode: 0o666 },
+      { op: 'directory', path: dirname(log), mode: 0o755 },
+    ]),
     cgroupApply({
       root: node.cgroupMount,
       path: cgroup,
@@ -202,12 +205,6 @@ const failedStart = (attempt: number, message: string, at: string): EndedRun => 
   startedAt: at,
   finishedAt: at,
 });
-
-/** Whoever the container runs as may write its last words; chmod, because the umask cuts the mode. */
-async function makeMessageFile(path: string): Promise<void> {
-  await writeFile(path, '');
-  await chmod(path, 0o666);
-}
 
 /** The ConfigMaps and Secrets that the pod names, as far as this node has been given them. */
 function objectsOf(node: PodNode, pod: Pod): { configMaps: Map<string, ConfigMap>; secrets: Map<string, Secret> } {

@@ -22,11 +22,17 @@ import {
   type PodFacts,
   type Termination,
 } from './facts.js';
-import { writePodFiles } from './files.js';
 import type { PodNode } from './node-contract.js';
 import { attemptCgroup, type PodPaths, sandboxId } from './paths.js';
 import { isFinished, type PodAction, plan, podGraceMs, remainingGraceMs } from './plan.js';
-import { listAttempts, removeAttempt, removePodDirectory, writePodRecord, writeStopRecord } from './records.js';
+import {
+  listAttempts,
+  removeAttempt,
+  removePodDirectory,
+  syncPodRecord,
+  writePodRecord,
+  writeStopRecord,
+} from './records.js';
 import { crashBackoff, crashesAfter, nextStartAt } from './restart.js';
 import { makeSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
 import { startContainer } from './start-container.js';
@@ -53,6 +59,7 @@ export class PodWorker {
   #sandbox: Sandbox | undefined;
   #volumes: ReadonlyMap<string, PreparedVolume> | undefined;
   #recorded: boolean;
+  #onDisk: Promise<void> = Promise.resolve();
   #released = false;
   /** What is on disk of the termination. */
   #stopRecorded: Termination | undefined;
@@ -183,8 +190,7 @@ export class PodWorker {
   async #createSandbox(): Promise<void> {
     const attempt = this.#facts.nextSandbox;
     try {
-      if (!this.#recorded) await writePodRecord(this.paths, { pod: this.#pod, startTime: this.#facts.startTime });
-      this.#recorded = true;
+      if (!this.#recorded) await this.#record();
       await failpoint('pod.afterRecord');
       const sandbox = await makeSandbox(this.node, this.#pod, this.paths, attempt);
       const { sandboxObstacle: _, ...facts } = this.#facts;
@@ -195,12 +201,6 @@ export class PodWorker {
         sandbox: { attempt, alive: true, ...(sandbox.ip && { ip: sandbox.ip }) },
       };
       this.#watchSandbox(sandbox);
-      await writePodFiles(
-        this.#pod,
-        this.paths,
-        this.node.dns,
-        this.#pod.spec.hostNetwork ? this.node.hostIP : sandbox.ip,
-      );
     } catch (error) {
       const message = `Failed to create pod sandbox: ${describe(error)}`;
       this.node.log.warn({ pod: this.paths.uid, error: describe(error) }, 'sandbox failed');
@@ -213,6 +213,14 @@ export class PodWorker {
     }
   }
 
+  /** On its way to the disk while the sandbox is made: `#startContainer` waits for it. */
+  async #record(): Promise<void> {
+    await writePodRecord(this.paths, { pod: this.#pod, startTime: this.#facts.startTime });
+    this.#recorded = true;
+    this.#onDisk = syncPodRecord(this.paths);
+    this.#onDisk.catch(() => {});
+  }
+
   #obstacle(before: Obstacle | undefined, reason: string, message: string): Obstacle {
     const failures = (before?.failures ?? 0) + 1;
     return { reason, message, failures, retryAt: this.node.now() + backoffDelay(crashBackoff, failures) };
@@ -220,6 +228,8 @@ export class PodWorker {
 
   async #startContainer(name: string): Promise<void> {
     if (!this.#volumes && !(await this.#prepareVolumes())) return;
+    // what a failed fsync was about is not certain to be in memory any more: it is written again
+    await this.#onDisk.catch(() => this.#record().then(() => this.#onDisk));
     const state = factsOf(this.#facts, name);
     const attempt = state.nextAttempt;
     const outcome = await startContainer(this.node, {

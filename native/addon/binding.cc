@@ -10,6 +10,7 @@
 #include "spawn.h"
 #include "special.h"
 #include "veth.h"
+#include "write_files.h"
 
 namespace keelson {
 
@@ -37,6 +38,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("netlink", netlink);
   add("vethAttach", vethAttach);
 
+  add("writeFiles", writeFiles);
   add("makeNode", makeNode);
   add("setXattr", setXattr);
   return exports;

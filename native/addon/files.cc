@@ -54,13 +54,13 @@ void writeAll(int fd, const std::string& content, const std::string& object) {
   }
 }
 
-bool makeDirectories(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) == 0) return true;
+bool makeDirectories(const std::string& path, mode_t mode) {
+  if (mkdir(path.c_str(), mode) == 0) return true;
   if (errno == EEXIST) return false;
   const size_t slash = path.rfind('/');
   if (errno != ENOENT || slash == std::string::npos || slash == 0) fail("mkdir", path);
-  makeDirectories(path.substr(0, slash));
-  if (mkdir(path.c_str(), 0755) == 0) return true;
+  makeDirectories(path.substr(0, slash), mode);
+  if (mkdir(path.c_str(), mode) == 0) return true;
   if (errno != EEXIST) fail("mkdir", path);
   return false;
 }

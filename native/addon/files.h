@@ -1,5 +1,7 @@
 /** Small files of procfs, sysfs, cgroupfs and our own build: read whole, written in one go, errors with the path. */
 #pragma once
+#include <sys/types.h>
+
 #include <string>
 
 #include "handle.h"
@@ -17,7 +19,7 @@ void writeFile(const std::string& path, const std::string& content);
 
 void writeAll(int fd, const std::string& content, const std::string& object);
 
-/** mkdir -p. True if the last one was made now. */
-bool makeDirectories(const std::string& path);
+/** mkdir -p; the mode is that of each one made. True if the last one was made now. */
+bool makeDirectories(const std::string& path, mode_t mode = 0755);
 
 }  // namespace keelson
