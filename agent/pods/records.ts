@@ -92,6 +92,7 @@ export async function removeAttempt(paths: PodPaths, container: string, attempt:
 }
 
 export async function removePodDirectory(paths: PodPaths): Promise<void> {
-  await rm(paths.directory, { recursive: true, force: true });
+  // the record, by which an agent would find the rest again, goes last
   await rm(paths.logs, { recursive: true, force: true });
+  await rm(paths.directory, { recursive: true, force: true });
 }
