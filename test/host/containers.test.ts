@@ -176,7 +176,9 @@ describe('a run', () => {
     const [pid, first] = linesOf(container.request.logPath);
     expect(Number(pid)).toBeGreaterThan(1);
     expect(first).not.toBe('sh');
-    expect(readFileSync(join(container.request.cgroup, 'cgroup.events'), 'utf8')).toContain('populated 0');
+    // the kill is sent before the record is written; the kernel needs a moment to carry it out
+    const events = join(container.request.cgroup, 'cgroup.events');
+    await expect.poll(() => readFileSync(events, 'utf8')).toContain('populated 0');
   });
 });
 

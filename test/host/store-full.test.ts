@@ -13,7 +13,7 @@ test('a full disk refuses writes, keeps reads, and recovers by itself', { timeou
     const script = `mount -t tmpfs -o size=4m none "${folder}" && exec "${process.execPath}" "${program.path}" "${folder}"`;
     const output = execFileSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8', timeout: 50_000 });
     expect(JSON.parse(output)).toEqual({
-      refused: expect.stringContaining('cannot write now'),
+      refused: expect.stringContaining('the disk of the store is full'),
       readable: true,
       again: true,
     });
