@@ -4,7 +4,7 @@ import type { Logger } from '../base/log.js';
 import type { Identity } from './authorize.js';
 import type { FieldValidation } from './codec.js';
 import type { Engine } from './engine.js';
-import { badRequest, pathNotFound } from './errors.js';
+import { badRequest, invalid, invalidObject, pathNotFound } from './errors.js';
 import type { Kind } from './kind.js';
 import type { OpenApiDocument } from './openapi.js';
 import type { Route } from './route.js';
@@ -78,6 +78,16 @@ export function fieldValidationOf(query: URLSearchParams): FieldValidation {
   if (text !== 'Strict' && text !== 'Warn' && text !== 'Ignore')
     throw badRequest(`invalid fieldValidation ${JSON.stringify(text)}: supported values: "Ignore", "Strict", "Warn"`);
   return text;
+}
+
+/** Who writes: what the client says, else the first word of its User-Agent. Throws StatusError 422. */
+export function managerOf({ query, request }: ApiRequest): string {
+  const name = query.get('fieldManager') || (request.headers['user-agent'] ?? '').split('/')[0] || 'unknown';
+  if (name.length > 128 || /[^\x20-\x7e]/.test(name))
+    throw invalidObject({ group: 'meta.k8s.io', plural: '', kind: 'PatchOptions' }, '', [
+      invalid('fieldManager', name, 'must be at most 128 printable characters'),
+    ]);
+  return name;
 }
 
 /** Throws StatusError 400. */

@@ -1,9 +1,10 @@
 /** HTTP verbs on resources: reads the request, calls the verb, writes the answer in the form that was asked for. */
 import { at } from '../kube/json.js';
 import { includeOf, read, sendEntry, wantedOf } from './answer.js';
-import { readDeleteOptions, readObject } from './codec.js';
+import { mediaType, readDeleteOptions, readObject } from './codec.js';
 import { badRequest, methodNotAllowed } from './errors.js';
 import { apiVersionOf, type Kind, supports } from './kind.js';
+import { flag } from './log.js';
 import { listJson, partial, tableOf } from './present.js';
 import {
   type ApiContext,
@@ -11,12 +12,14 @@ import {
   fieldValidationOf,
   isDryRun,
   kindOf,
+  managerOf,
   numberParameter,
   type ResourceRoute,
   warn,
 } from './request.js';
 import { readBody, sendJson } from './respond.js';
 import { handleSubresource } from './subresource.js';
+import { applyObject, applyType } from './verbs/apply.js';
 import { createObject } from './verbs/create.js';
 import { deleteObject } from './verbs/delete.js';
 import { listPage, type Page } from './verbs/list.js';
@@ -111,6 +114,7 @@ async function update(context: ApiContext, call: ApiRequest, kind: Kind, route: 
   const part = route.subresource === 'status' ? 'status' : 'object';
   const entry = await updateObject(context.engine, kind, route.namespace, route.name!, () => object, {
     part,
+    manager: managerOf(call),
     dryRun: isDryRun(call.query.getAll('dryRun')),
   });
   sendEntry(context, call, kind, 200, entry);
@@ -118,6 +122,7 @@ async function update(context: ApiContext, call: ApiRequest, kind: Kind, route: 
 
 async function patch(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
   const body = await readBody(call.request);
+  if (mediaType(call.request.headers['content-type']) === applyType) return apply(context, call, kind, route, body);
   const entry = await patchObject(
     context.engine,
     kind,
@@ -128,11 +133,30 @@ async function patch(context: ApiContext, call: ApiRequest, kind: Kind, route: R
     {
       part: route.subresource === 'status' ? 'status' : 'object',
       dryRun: isDryRun(call.query.getAll('dryRun')),
+      manager: managerOf(call),
       validation: fieldValidationOf(call.query),
       onWarning: text => warn(call.response, text),
     },
   );
   sendEntry(context, call, kind, 200, entry);
+}
+
+async function apply(
+  context: ApiContext,
+  call: ApiRequest,
+  kind: Kind,
+  route: ResourceRoute,
+  body: Buffer,
+): Promise<void> {
+  const { created, entry } = await applyObject(context.engine, kind, route.namespace, route.name!, body, {
+    part: route.subresource === 'status' ? 'status' : 'object',
+    dryRun: isDryRun(call.query.getAll('dryRun')),
+    validation: fieldValidationOf(call.query),
+    manager: call.query.get('fieldManager') ? managerOf(call) : '',
+    force: flag(call.query, 'force'),
+    onWarning: text => warn(call.response, text),
+  });
+  sendEntry(context, call, kind, created ? 201 : 200, entry);
 }
 
 interface DeletionRequest {

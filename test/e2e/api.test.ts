@@ -287,9 +287,47 @@ describe('kubectl 1.35 without any node', () => {
     await k.ok('delete', 'node', 'n1');
   });
 
-  test('server-side apply is refused clearly, and pages of a list add up', async () => {
-    const file = k.file('ssa.yaml', pod('ssa'));
-    expect((await k.run(['apply', '--server-side', '-f', file])).stderr).toMatch(/UnsupportedMediaType|media type/);
+  test('server-side apply: creates, leaves alone, conflicts, forces, lets go', async () => {
+    const manifest = (data: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ssa}\ndata: {${data}}\n`;
+    const file = k.file('ssa.yaml', manifest('a: "1", b: "2"'));
+    const apply = (...more: string[]) => k.run(['apply', '--server-side', '-f', file, ...more]);
+    const data = () => k.ok('get', 'configmap', 'ssa', '-o', 'jsonpath={.data}');
+    const version = () => k.ok('get', 'configmap', 'ssa', '-o', 'jsonpath={.metadata.resourceVersion}');
+    expect((await apply()).stdout).toBe('configmap/ssa serverside-applied\n');
+    const before = await version();
+    expect((await apply()).stdout).toBe('configmap/ssa serverside-applied\n');
+    expect(await version()).toBe(before);
+    await k.ok(
+      'patch',
+      'configmap',
+      'ssa',
+      '--type=merge',
+      '--field-manager=other',
+      '-p',
+      '{"data":{"a":"9","c":"3"}}',
+    );
+    const refused = await apply();
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('Apply failed with 1 conflict: conflict with "other" using v1: .data.a');
+    expect((await apply('--force-conflicts')).code).toBe(0);
+    expect(await data()).toBe('{"a":"1","b":"2","c":"3"}');
+    k.file('ssa.yaml', manifest('a: "1"'));
+    expect((await apply()).code).toBe(0);
+    expect(await data()).toBe('{"a":"1","c":"3"}');
+    expect(await k.ok('get', 'configmap', 'ssa', '-o', 'yaml', '--show-managed-fields')).toMatch(
+      /f:data:\n +f:c: \{\}\n +manager: other\n +operation: Update/,
+    );
+    // an object of client-side apply belongs to nobody in particular
+    const podFile = k.file('ssa-pod.yaml', pod('ssa'));
+    await k.ok('apply', '-f', podFile);
+    expect((await k.run(['apply', '--server-side', '-f', podFile])).stdout).toBe('pod/ssa serverside-applied\n');
+    k.file('ssa-pod.yaml', pod('ssa').replace('busybox:1.36', 'busybox:1.37'));
+    expect((await k.run(['apply', '--server-side', '-f', podFile])).stdout).toBe('pod/ssa serverside-applied\n');
+    expect(await k.ok('get', 'pod', 'ssa', '-o', 'jsonpath={.spec.containers[0].image}')).toBe('busybox:1.37');
+    await k.ok('delete', 'pod/ssa', 'configmap/ssa');
+  });
+
+  test('pages of a list add up', async () => {
     for (let i = 0; i < 7; i++)
       await server.client.create('ConfigMap', { metadata: { name: `page-${i}`, namespace: 'kube-public' } });
     expect(

@@ -12,6 +12,8 @@ import { encode, type ViewEntry } from '../view.js';
 
 export interface WriteOptions {
   readonly dryRun?: boolean;
+  /** Who writes, for objects that have been server-side applied; absent: this program itself. */
+  readonly manager?: string;
 }
 
 /** So often a lost race is tried again before the client hears of it. */
@@ -23,10 +25,10 @@ export async function createObject(
   kind: Kind,
   namespace: string | undefined,
   given: AnyObject,
-  options: WriteOptions = {},
+  options: WriteOptions & { readonly keepManagers?: boolean } = {},
 ): Promise<ViewEntry> {
   for (let attempt = 1; ; attempt++) {
-    const object = prepare(engine, kind, namespace, given);
+    const object = prepare(engine, kind, namespace, given, options.keepManagers ?? false);
     const key = storeKey(kind, namespace, object.metadata.name);
     const compares = admitCreate(engine, kind, object);
     check(kind, object);
@@ -43,7 +45,13 @@ export async function createObject(
   }
 }
 
-function prepare(engine: Engine, kind: Kind, namespace: string | undefined, given: AnyObject): AnyObject {
+function prepare(
+  engine: Engine,
+  kind: Kind,
+  namespace: string | undefined,
+  given: AnyObject,
+  keepManagers: boolean,
+): AnyObject {
   const object = ordered(kind, clone(given));
   const m = given.metadata ?? {};
   if (m.resourceVersion && m.resourceVersion !== '0')
@@ -60,6 +68,7 @@ function prepare(engine: Engine, kind: Kind, namespace: string | undefined, give
     ...(m.annotations && { annotations: m.annotations }),
     ...(m.ownerReferences?.length && { ownerReferences: m.ownerReferences }),
     ...(m.finalizers?.length && { finalizers: m.finalizers }),
+    ...(keepManagers && m.managedFields && { managedFields: m.managedFields }),
   };
   kind.defaults?.(object);
   kind.prepareCreate?.(object);

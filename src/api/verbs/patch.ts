@@ -32,7 +32,8 @@ export async function patchObject(
   options: PatchOptions,
 ): Promise<ViewEntry> {
   const type = mediaType(contentType);
-  if (!(patchTypes as readonly string[]).includes(type)) throw unsupportedMediaType(patchTypes);
+  if (!(patchTypes as readonly string[]).includes(type))
+    throw unsupportedMediaType([...patchTypes, 'application/apply-patch+yaml']);
   const { value: patch, duplicates } = parseJson(body.toString('utf8'));
   const warned = new Set<string>();
   const change = (old: AnyObject): AnyObject => {

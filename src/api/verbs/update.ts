@@ -1,5 +1,7 @@
 /** Update, of the object or one subresource: read, change, default, validate, compare-and-write; a lost race runs again. */
 import { clone, deepEqual } from '../../kube/json.js';
+import { timestamp } from '../../kube/time.js';
+import { trackUpdate } from '../apply/apply.js';
 import { commitObject, type Engine, entryAfter, entryOf, ordered } from '../engine.js';
 import { badRequest, conflict, modified, notFound } from '../errors.js';
 import { type AnyObject, type Kind, storeKey } from '../kind.js';
@@ -37,7 +39,8 @@ export async function updateObject(
     const changed = change(old.object);
     const asked = changed.metadata?.resourceVersion;
     if (asked && asked !== old.object.metadata.resourceVersion) throw modified(kind, name);
-    const next = merge(kind, old.object, changed, options.part ?? 'object');
+    const merged = merge(kind, old.object, changed, options.part ?? 'object');
+    const next = options.manager ? trackUpdate(kind, old.object, merged, writerOf(engine, options)) : merged;
     if (deepEqual(next, withoutRevision(old.object))) return old;
     if (options.part !== 'server')
       check(kind, next, [
@@ -51,6 +54,10 @@ export async function updateObject(
     if (done) return gone ? entryOf(kind, next, done.revision) : entryAfter(engine, kind, next, done.revision);
     if (attempt >= maxAttempts) throw modified(kind, name);
   }
+}
+
+function writerOf(engine: Engine, { manager = '', part }: UpdateOptions) {
+  return { manager, subresource: part === 'status' ? 'status' : undefined, time: timestamp(engine.now()) };
 }
 
 export function otherUid(kind: Kind, name: string, wanted: string, found: string | undefined) {
@@ -67,7 +74,7 @@ export function isFinished(kind: Kind, object: AnyObject): boolean {
 function merge(kind: Kind, old: AnyObject, changed: AnyObject, part: 'object' | 'status' | 'server'): AnyObject {
   const next =
     part === 'status'
-      ? { ...clone(withoutRevision(old)), status: clone(changed.status ?? {}) }
+      ? withManagersOf({ ...clone(withoutRevision(old)), status: clone(changed.status ?? {}) } as AnyObject, changed)
       : withOwnMetadata(kind, old, clone(changed));
   if (part === 'object' && kind.hasStatus) {
     if (old.status === undefined) delete (next as AnyObject).status;
@@ -77,6 +84,11 @@ function merge(kind: Kind, old: AnyObject, changed: AnyObject, part: 'object' | 
   if (part !== 'status') kind.defaults?.(object);
   if (kind.hasStatus && part !== 'status' && !deepEqual(specOf(object), specOf(old)))
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  return object;
+}
+
+function withManagersOf(object: AnyObject, { metadata }: AnyObject): AnyObject {
+  if (metadata?.managedFields) object.metadata.managedFields = clone(metadata.managedFields);
   return object;
 }
 
@@ -102,6 +114,8 @@ function withOwnMetadata(kind: Kind, old: AnyObject, changed: AnyObject): AnyObj
     ...(given.annotations && Object.keys(given.annotations).length > 0 && { annotations: given.annotations }),
     ...(given.ownerReferences?.length && { ownerReferences: given.ownerReferences }),
     ...(given.finalizers?.length && { finalizers: given.finalizers }),
+    // left out: as they were; an empty list clears them
+    ...((given.managedFields ?? m.managedFields)?.length && { managedFields: given.managedFields ?? m.managedFields! }),
   };
   return { ...changed, metadata };
 }
