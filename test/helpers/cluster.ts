@@ -34,6 +34,9 @@ export interface ClusterOptions {
   readonly parent?: string;
 }
 
+/** The lab's root is an overlay, on which there can be no other. */
+const stateParent = process.env['KEELSON_LAB'] ? '/var/tmp/lab' : '/tmp';
+
 let count = 0;
 
 export class Cluster {
@@ -48,7 +51,7 @@ export class Cluster {
   ) {}
 
   static async create(options: ClusterOptions): Promise<Cluster> {
-    const directory = await mkdtemp(join(options.parent ?? process.env['KEELSON_TEST_STATE'] ?? '/tmp', 'kt-'));
+    const directory = await mkdtemp(join(options.parent ?? process.env['KEELSON_TEST_STATE'] ?? stateParent, 'kt-'));
     return new Cluster(`t${process.pid}-${count++}`, directory, await freePort(), options);
   }
 
