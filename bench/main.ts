@@ -1,5 +1,6 @@
 /**
  * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, memory.
+ * KEELSON_TEST_STATE names the folder for the clusters' state, on the file system to be measured; default /tmp.
  * Every loop is bounded, every request goes to loopback, and everything runs in namespaces of its own.
  */
 import { spawnSync } from 'node:child_process';
@@ -7,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { conditionsNow, describeConditions } from './conditions.js';
 import { benchMemory } from './memory.js';
-import { benchPods } from './pods.js';
+import { benchPods, stateFolder } from './pods.js';
 import { isMet, type Row, ratioOf, tableOf } from './report.js';
 
 interface Scale {
@@ -30,7 +31,7 @@ async function main(): Promise<number> {
   const unknown = positionals.find(name => !Object.hasOwn(parts, name));
   if (unknown !== undefined) return fail(`unknown part "${unknown}"; allowed: ${Object.keys(parts).join(', ')}`);
   if (process.getuid?.() !== 0) return fail('it makes namespaces and pods, so it must run as root');
-  const conditions = conditionsNow();
+  const conditions = conditionsNow(stateFolder);
   if (!values.json) process.stdout.write(`${describeConditions(conditions)}\n\n`);
   const rows: Row[] = [];
   for (const name of positionals.length > 0 ? positionals : Object.keys(parts)) {

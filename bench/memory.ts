@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type Cluster, cgroupMount, startCluster } from '../test/helpers/cluster.js';
 import { BenchClient } from './api-client.js';
 import { Observed } from './pod-times.js';
-import { pausingPod } from './pods.js';
+import { pausingPod, stateFolder } from './pods.js';
 import type { Row } from './report.js';
 import { median } from './statistics.js';
 
@@ -22,7 +22,7 @@ interface Memory {
 const settleMs = 5000;
 
 export async function benchMemory(pods: number): Promise<Row[]> {
-  await using cluster = await startCluster();
+  await using cluster = await startCluster({ parent: stateFolder });
   await settled();
   const processes = {
     controller: cluster.pidOf('controller'),
