@@ -35,7 +35,7 @@ export class EventRecorder {
     this.send(key, {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${name}.${key}`, namespace: namespace ?? 'default' },
+      metadata: { name: eventName(name, key), namespace: namespace ?? 'default' },
       involvedObject: {
         kind: about.kind,
         apiVersion: about.apiVersion,
@@ -57,3 +57,7 @@ export class EventRecorder {
     });
   }
 }
+
+/** Of an object whose name leaves no room behind it, the beginning; at most 253 characters. */
+const eventName = (name: string, key: string): string =>
+  `${name.slice(0, 253 - key.length - 1).replace(/[-.]+$/, '')}.${key}`;

@@ -34,8 +34,10 @@ export class NodeReporter {
 
   start(): void {
     const { link } = this.#options;
+    const beat = (): void => link().report('heartbeat', { t: 'heartbeat' });
+    beat();
     this.#timers.push(
-      setInterval(() => link().report('heartbeat', { t: 'heartbeat' }), heartbeatMs),
+      setInterval(beat, heartbeatMs),
       setInterval(() => void this.report(), fullMs),
     );
   }

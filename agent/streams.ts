@@ -97,7 +97,9 @@ async function attach(
   request: Extract<StreamRequest, { kind: 'attach' }>,
 ): Promise<void> {
   const live = running(worker, request.container);
-  await relay(stream, await worker.node.runtime.attach(live.handle, { stdin: request.stdin, tty: request.tty }));
+  const streams = await worker.node.runtime.attach(live.handle, { stdin: request.stdin, tty: request.tty });
+  // how the container ended is the pod's to tell; attaching has succeeded (kubectl falls back to the log otherwise)
+  await relay(stream, { ...streams, exited: streams.exited.then(() => ({ code: 0 })) });
 }
 
 /** Copies both ways until the command has ended and all it wrote has been sent; then closes with its result. */

@@ -27,6 +27,10 @@ type Values = Map<string, string>;
 
 const decode = (base64: string) => Buffer.from(base64, 'base64').toString('utf8');
 
+/** Never what every object inherits: `constructor` is a key like any other. */
+const ownText = (texts: Readonly<Record<string, string>> | undefined, key: string): string | undefined =>
+  texts && Object.hasOwn(texts, key) ? texts[key] : undefined;
+
 function missing(kind: 'configmap' | 'secret', name: string): ContainerConfigError {
   return new ContainerConfigError(`${kind} "${name}" not found`);
 }
@@ -60,7 +64,7 @@ function keyOfObject(facts: EnvFacts, from: NonNullable<EnvVar['valueFrom']>): s
     const { name, key, optional } = configMapKeyRef;
     const found = facts.configMaps.get(name);
     if (!found && !optional) throw missing('configmap', name);
-    const value = found?.data?.[key];
+    const value = ownText(found?.data, key);
     if (value === undefined && !optional)
       throw new ContainerConfigError(`couldn't find key ${key} in ConfigMap ${namespaceOf(facts)}/${name}`);
     return value;
@@ -69,7 +73,7 @@ function keyOfObject(facts: EnvFacts, from: NonNullable<EnvVar['valueFrom']>): s
   const { name, key, optional } = secretKeyRef;
   const found = facts.secrets.get(name);
   if (!found && !optional) throw missing('secret', name);
-  const value = found?.data?.[key];
+  const value = ownText(found?.data, key);
   if (value === undefined && !optional)
     throw new ContainerConfigError(`couldn't find key ${key} in Secret ${namespaceOf(facts)}/${name}`);
   return value === undefined ? undefined : decode(value);
@@ -80,7 +84,7 @@ const namespaceOf = ({ pod }: EnvFacts) => pod.metadata.namespace ?? 'default';
 /** `metadata.labels['app']` → its value. */
 function keyedField(path: string, pod: Pod): string | undefined {
   const match = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path);
-  return match ? (pod.metadata[match[1] as 'labels' | 'annotations']?.[match[2]!] ?? '') : undefined;
+  return match ? (ownText(pod.metadata[match[1] as 'labels' | 'annotations'], match[2]!) ?? '') : undefined;
 }
 
 /** What `fieldRef` may name in an environment (core/v1 EnvVarSource). */
@@ -98,7 +102,7 @@ export function fieldValue(facts: EnvFacts, path: string): string {
     'status.podIP': podIP,
     'status.podIPs': podIP,
   };
-  const value = path in simple ? (simple[path] ?? '') : keyedField(path, pod);
+  const value = Object.hasOwn(simple, path) ? (simple[path] ?? '') : keyedField(path, pod);
   if (value === undefined) throw new ContainerConfigError(`unsupported fieldPath: ${path}`);
   return value;
 }

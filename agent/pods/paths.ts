@@ -58,7 +58,8 @@ export function podPaths(node: NodePaths, pod: Pod, qos: QosClass): PodPaths {
       hostname: join(directory, 'hostname'),
       resolvConf: join(directory, 'resolv.conf'),
     },
-    logs: join(node.dataDir, 'logs', `${pod.metadata.namespace}_${pod.metadata.name}_${uid}`),
+    // as kubelet names them, cut where the name of a file may not be longer; the UID tells them apart
+    logs: join(node.dataDir, 'logs', `${`${pod.metadata.namespace}_${pod.metadata.name}`.slice(0, 180)}_${uid}`),
     cgroup,
     sandboxCgroup: join(cgroup, 'sandbox'),
   };

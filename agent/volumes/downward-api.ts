@@ -31,7 +31,10 @@ export function downwardFiles(
 function fieldText(volume: string, { fieldRef }: DownwardFile, { metadata }: Pod): string {
   const path = fieldRef?.fieldPath ?? '';
   const keyed = /^metadata\.(labels|annotations)\['(.*)'\]$/.exec(path);
-  if (keyed) return metadata[keyed[1] as 'labels' | 'annotations']?.[keyed[2]!] ?? '';
+  if (keyed) {
+    const map = metadata[keyed[1] as 'labels' | 'annotations'] ?? {};
+    return Object.hasOwn(map, keyed[2]!) ? (map[keyed[2]!] ?? '') : '';
+  }
   switch (path) {
     case 'metadata.name':
       return metadata.name;

@@ -211,7 +211,7 @@ export class ApiClient {
     const namespace = about.namespace ?? 'default';
     const unique = this.#engine.now().toString(16) + generatedSuffix(this.#engine.random);
     return this.create('Event', {
-      metadata: { name: `${about.name}.${unique}`, namespace },
+      metadata: { name: `${about.name.slice(0, 253 - unique.length - 1).replace(/[-.]+$/, '')}.${unique}`, namespace },
       involvedObject: about,
       type,
       reason,

@@ -6,6 +6,7 @@
  *     # logs: CONTAINER => REGULAR EXPRESSION
  *     # event: REASON => REGULAR EXPRESSION
  *     # status: JSONPATH => REGULAR EXPRESSION
+ *     # pod: NAME, if it is not the file's
  *     # table: what `kubectl get` shows as STATUS
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -48,7 +49,8 @@ function readCase(name: string): Case {
   });
   const table = comments.find(line => line.startsWith('table: '))?.slice('table: '.length);
   const shown = table ? [{ what: 'table', of: '', like: new RegExp(` ${table} `) }] : [];
-  return { file, pod: name.replace(/\.yaml$/, ''), expect: expected, checks: [...checks, ...shown] };
+  const pod = comments.find(line => line.startsWith('pod: '))?.slice('pod: '.length);
+  return { file, pod: pod ?? name.replace(/\.yaml$/, ''), expect: expected, checks: [...checks, ...shown] };
 }
 
 const cases = readdirSync(folder)
