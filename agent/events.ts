@@ -6,6 +6,12 @@ import type { KubeEvent } from '../src/kube/node.js';
 /** Bound on remembered events, so that a node that runs for years does not grow. */
 const maxRemembered = 2000;
 
+/**
+ * Events wait this long: what they tell of is then reported before them, and those of one moment share a transaction of the
+ * store, which would otherwise be busy with an event when the status arrives.
+ */
+const holdMs = 100;
+
 interface Remembered {
   readonly first: string;
   count: number;
@@ -13,6 +19,9 @@ interface Remembered {
 
 export class EventRecorder {
   readonly #seen = new Map<string, Remembered>();
+  /** Newest state of each event since the last sending. */
+  readonly #held = new Map<string, KubeEvent>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     readonly node: string,
@@ -32,7 +41,7 @@ export class EventRecorder {
     this.#seen.delete(key);
     this.#seen.set(key, seen);
     if (this.#seen.size > maxRemembered) this.#seen.delete(this.#seen.keys().next().value as string);
-    this.send(key, {
+    this.#hold(key, {
       apiVersion: 'v1',
       kind: 'Event',
       metadata: { name: eventName(name, key), namespace: namespace ?? 'default' },
@@ -55,6 +64,19 @@ export class EventRecorder {
       reportingComponent: 'kubelet',
       reportingInstance: this.node,
     });
+  }
+
+  /** Sends what is held, now. */
+  flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    for (const [key, event] of this.#held) this.send(key, event);
+    this.#held.clear();
+  }
+
+  #hold(key: string, event: KubeEvent): void {
+    this.#held.set(key, event);
+    this.#timer ??= setTimeout(() => this.flush(), holdMs);
   }
 }
 
