@@ -5,7 +5,7 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupKill, cgroupRemove, type LinkInfo, netlink } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
@@ -72,7 +72,17 @@ function nft(args: readonly string[]): Promise<string> {
   );
 }
 
-/** Refuses to cross a mount: what is mounted below is not ours to delete (reliability rule A1.8). */
+/** What a node, a controller and their user keep in the directories that are given to them. */
+const ours = new Set([
+  ...['agent.lock', 'controller.lock', 'admin.kubeconfig', 'node.kubeconfig', 'config.yaml', 'holder.json'],
+  ...['pki', 'cni', 'images', 'pods', 'logs', 'manifests', 'isolated'],
+]);
+const isOurs = (name: string): boolean => ours.has(name) || /\.sock$|^\..*\.tmp$|^store\.db/.test(name);
+
+/**
+ * Takes away what is ours in it, and the directory itself if that was all: one that was named by mistake loses nothing.
+ * Refuses to cross a mount: what is mounted below is not ours to delete (reliability rule A1.8).
+ */
 async function removeDirectory(path: string): Promise<boolean> {
   if (!existsSync(path)) return false;
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
@@ -80,10 +90,11 @@ async function removeDirectory(path: string): Promise<boolean> {
     .map(line => line.split(' ')[4] ?? '');
   const inside = mounts.filter(m => m.startsWith(`${path}/`));
   if (inside.length > 0) throw new Error(`something is mounted below it: ${inside.join(', ')}; unmount it first`);
-  if (mounts.includes(path)) {
-    for (const name of await readdir(path)) await rm(join(path, name), { recursive: true, force: true });
-    return true;
-  }
-  await rm(path, { recursive: true, force: true });
+  const names = await readdir(path);
+  const [known, foreign] = [names.filter(isOurs), names.filter(name => !isOurs(name))];
+  for (const name of known) await rm(join(path, name), { recursive: true, force: true });
+  if (foreign.length > 0)
+    throw new Error(`it holds what Keelson did not make: ${foreign.slice(0, 5).join(', ')}; remove it by hand`);
+  if (!mounts.includes(path)) await rmdir(path);
   return true;
 }

@@ -71,7 +71,8 @@ export class LinkClient {
   #incarnation: string | undefined;
   #revision: number | undefined;
   #socket: WebSocket | undefined;
-  readonly #retries = new Set<NodeJS.Timeout>();
+  /** Refused for a while, by key; whatever is reported of the key later goes instead. */
+  readonly #retries = new Map<string, NodeJS.Timeout>();
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
@@ -98,6 +99,8 @@ export class LinkClient {
   /** @param key what it is the newest state of */
   report(key: string, report: Report): void {
     if (this.#outbox.size > maxWaitingReports && report.t === 'event') return;
+    clearTimeout(this.#retries.get(key));
+    this.#retries.delete(key);
     this.#outbox.put({ key, frame: report });
   }
 
@@ -123,7 +126,7 @@ export class LinkClient {
     this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#watchdog);
-    for (const timer of this.#retries) clearTimeout(timer);
+    for (const timer of this.#retries.values()) clearTimeout(timer);
     this.#socket?.close(1000, 'agent is stopping');
   }
 
@@ -276,11 +279,11 @@ export class LinkClient {
 
   /** The controller could not store it now (a full disk, say): again in a while, unless there is something newer. */
   #reportLater(key: string, report: Report): void {
-    const timer = setTimeout(() => {
-      this.#retries.delete(timer);
-      if (!this.#outbox.has(key)) this.report(key, report);
-    }, retryReportMs);
-    this.#retries.add(timer);
+    if (this.#outbox.has(key)) return;
+    this.#retries.set(
+      key,
+      setTimeout(() => this.report(key, report), retryReportMs),
+    );
   }
 
   #open(id: number, request: StreamRequest): void {

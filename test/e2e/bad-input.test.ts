@@ -223,6 +223,19 @@ describe('starting where it cannot work', () => {
   });
 });
 
+test('reset of a directory that is not ours takes away only what is', async () => {
+  const node = fresh();
+  mkdirSync(node.dataDir);
+  mkdirSync(node.runDir);
+  for (const file of ['thesis.txt', 'store.db']) writeFileSync(join(node.dataDir, file), '');
+  const shown = await run(keelson, 'reset', ...node.flags);
+  expect([shown.code, shown.stdout]).toEqual([0, expect.stringContaining(`would remove ${node.dataDir}`)]);
+  const { code, stderr } = await run(keelson, 'reset', ...node.flags, '--yes');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('it holds what Keelson did not make: thesis.txt')]);
+  expect(readdirSync(node.dataDir)).toEqual(['thesis.txt']);
+  expect(existsSync(node.runDir)).toBe(false);
+});
+
 describe('a full disk', () => {
   test('writes are refused at once with 507, reads go on, and all is well again when there is room', async () => {
     const disk = join(folder, 'disk');

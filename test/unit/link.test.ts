@@ -143,6 +143,7 @@ class Cluster {
   readonly listeners = new Set<(change: HubChange) => void>();
   readonly stored: [string, unknown][] = [];
   refuse = false;
+  full = false;
 
   readonly view = {
     get: (kind: string, namespace: string | undefined, name: string) =>
@@ -171,6 +172,7 @@ class Cluster {
 
   store = async (what: string, value: unknown): Promise<number> => {
     if (this.refuse) throw failure(409, 'Conflict', 'no');
+    if (this.full) throw failure(507, 'InsufficientStorage', 'full');
     this.stored.push([what, value]);
     return ++this.revision;
   };
@@ -311,6 +313,27 @@ describe('hub and client over a real WebSocket', () => {
     links[0]?.terminate();
     await settled(() => syncs === 2);
     expect([...desired.keys()]).toEqual(['Pod/new']);
+  });
+
+  test('what the controller could not store is sent again until it can; what is newer goes instead', async () => {
+    client.start();
+    await settled(() => syncs === 1);
+    cluster.full = true;
+    const report = (name: string, phase: 'Running' | 'Failed') =>
+      client.report(`pod/${name}`, { t: 'podStatus', namespace: 'default', name, uid: name, status: { phase } });
+    report('a', 'Running');
+    report('b', 'Running');
+    await settled(() => refused.length >= 2);
+    cluster.full = false;
+    report('b', 'Failed');
+    const stored = () => cluster.stored.filter(([what]) => what === 'podStatus').map(([, value]) => value);
+    await expect.poll(stored, { timeout: 5000 }).toEqual([
+      ['b', 'Failed'],
+      ['a', 'Running'],
+    ]);
+    // the old state of b must not come after the new one
+    await new Promise(resolve => setTimeout(resolve, 100));
+    expect(stored()).toHaveLength(2);
   });
 
   test('reports are kept while the link is down and acknowledged once stored; refused ones are told', async () => {

@@ -68,8 +68,18 @@ function refuseRunning(dataDir: string): void {
   for (const name of ['agent.lock', 'controller.lock']) {
     const file = join(dataDir, name);
     if (!existsSync(file)) continue;
-    const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; startTime: number };
-    if (processStartTime(pid) === startTime)
+    const pid = holderOf(file);
+    if (pid !== undefined)
       throw new UserError(`process ${pid} still works in ${dataDir}`, `stop it first: kill ${pid}`);
+  }
+}
+
+/** The living process that holds a lock, if one does; a lock that cannot be read is nobody's. */
+function holderOf(file: string): number | undefined {
+  try {
+    const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; startTime: number };
+    return processStartTime(pid) === startTime ? pid : undefined;
+  } catch {
+    return undefined;
   }
 }
