@@ -161,7 +161,7 @@ describe('a good image', () => {
 
   test('shares layers; removing the last name frees what nobody uses', async () => {
     using store = new Store();
-    const base: Item[] = [{ name: 'base', content: 'b' }];
+    const base: Item[] = [{ name: 'base', content: 'b', mtime: new Date(1000) }];
     const one = await importLayers(store, [base, [{ name: 'x', content: 'x' }]], { name: 'localhost/one:1' });
     const two = await importLayers(store, [base], { name: 'localhost/two:1' });
     expect(two.layers[0]).toBe(one.layers[0]);
