@@ -252,7 +252,7 @@ function podNode({
     log,
     now: Date.now,
     report: (pod, status) => pods.status(pod, status),
-    gone: pod => pods.gone(pod),
+    gone: (pod, last) => pods.gone(pod, last),
     event: (pod, type, reason, message, container) =>
       events.record(pods.apiPod(pod) ?? pod, type, reason, message, container && `spec.containers{${container}}`),
     removeAttempts: async (paths, container) => {

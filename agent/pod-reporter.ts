@@ -37,11 +37,12 @@ export class PodReporter {
     if (target) this.#send(`pod/${target.metadata.uid}`, { t: 'podStatus', ...identity(target), status });
   }
 
-  gone(pod: Pod): void {
+  /** @param last goes along: under the same key this report takes the place of one with the exit codes that still waits */
+  gone(pod: Pod, last?: PodStatus): void {
     // a mirror that goes away says nothing of its static pod
     if (!isMirror(pod)) this.#status.delete(keyOf(pod));
     const target = this.#mirrors().mirrorOf(pod) ?? pod;
-    this.#send(`pod/${target.metadata.uid}`, { t: 'podGone', ...identity(target) });
+    this.#send(`pod/${target.metadata.uid}`, { t: 'podGone', ...identity(target), ...(last && { status: last }) });
   }
 
   /** The static pods as their files are now: each must have a mirror. */

@@ -84,7 +84,7 @@ async function adoptRecorded(node: PodNode, { pod, startTime }: PodRecord): Prom
   for (const { name } of allContainers(pod)) {
     const found = await adoptContainer(node, pod, paths, name, sameBoot);
     if (found.live) live.set(name, found.live);
-    containers[name] = found.facts;
+    containers[name] = { ...found.facts, ...(record && { sandbox: record.attempt }) };
   }
   await removeIdleGroups(paths, record, live);
   const stop = await readRecord<StopRecord>(paths.stopRecord);

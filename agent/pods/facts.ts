@@ -49,6 +49,8 @@ export interface ContainerFacts {
   readonly crashes: number;
   /** Number of the next attempt; restartCount is the newest attempt's number. */
   readonly nextAttempt: number;
+  /** Which of the pod's sandboxes the newest run was in. */
+  readonly sandbox?: number;
   readonly imageID: string;
 }
 
@@ -108,4 +110,20 @@ export function mergeTermination(before: Termination | undefined, order: Termina
     ...(words.reason && { reason: words.reason }),
     ...(words.message && { message: words.message }),
   };
+}
+
+/** The newest run was in the sandbox that stands now: what ran in an earlier one counts as not run yet (rule A2). */
+export function ranHere(facts: PodFacts, name: string): boolean {
+  const { nextAttempt, sandbox } = factsOf(facts, name);
+  return nextAttempt > 0 && sandbox === facts.sandbox?.attempt;
+}
+
+/** Every init container has done its part in this sandbox, or an app container has started in it already. */
+export function initDone(pod: Pod, facts: PodFacts): boolean {
+  if (pod.spec.containers.some(c => ranHere(facts, c.name))) return true;
+  return initContainers(pod).every(c => {
+    const { live, ended } = factsOf(facts, c.name);
+    if (isSidecar(c)) return live !== undefined;
+    return !live && ended?.exitCode === 0 && ranHere(facts, c.name);
+  });
 }

@@ -24,7 +24,7 @@ export interface PodNode extends SandboxNode {
   /** The newest status, to be stored by the API. */
   readonly report: (pod: Pod, status: PodStatus) => void;
   /** Nothing of the pod is left here. */
-  readonly gone: (pod: Pod) => void;
+  readonly gone: (pod: Pod, last?: PodStatus) => void;
   /** @param container names the container that it is about */
   readonly event: (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string, container?: string) => void;
   /** Removes all attempts of a container from disk. */

@@ -3,7 +3,15 @@
  * actions out in order, learns new facts, and asks again. Kubelet's rules are the law (reliability rules A3–A5).
  */
 import type { Container, Pod } from '../../src/kube/pod.js';
-import { allContainers, type ContainerFacts, factsOf, initContainers, isSidecar, type PodFacts } from './facts.js';
+import {
+  allContainers,
+  type ContainerFacts,
+  factsOf,
+  initContainers,
+  isSidecar,
+  type PodFacts,
+  ranHere,
+} from './facts.js';
 import { nextStartAt, restarts } from './restart.js';
 
 export type PodAction =
@@ -50,13 +58,13 @@ function planRun(pod: Pod, facts: PodFacts, now: number): PodPlan {
 /** Init containers one by one, each to success; sidecars start in their place and are kept running. */
 function planInit(pod: Pod, facts: PodFacts, now: number): { done: boolean; plan: PodPlan } {
   const plans: PodPlan[] = [];
-  const appStarted = pod.spec.containers.some(c => factsOf(facts, c.name).nextAttempt > 0);
+  const appStarted = pod.spec.containers.some(c => ranHere(facts, c.name));
   for (const container of initContainers(pod)) {
     const state = factsOf(facts, container.name);
     if (isSidecar(container)) {
       plans.push(planContainer(pod, facts, container, now));
       if (!state.live && !appStarted) return { done: false, plan: merge(plans) };
-    } else if (!appStarted && !succeeded(state)) {
+    } else if (!appStarted && !(succeeded(state) && ranHere(facts, container.name))) {
       plans.push(planContainer(pod, facts, container, now));
       return { done: false, plan: merge(plans) };
     }
@@ -67,8 +75,9 @@ function planInit(pod: Pod, facts: PodFacts, now: number): { done: boolean; plan
 function planContainer(pod: Pod, facts: PodFacts, container: Container, now: number): PodPlan {
   const state = factsOf(facts, container.name);
   if (state.live) return state.stop ? planKill(container.name, state.stop, now) : quiet;
-  if (state.ended && !restarts(pod, container, state.ended, isInit(pod, container))) return quiet;
-  const at = Math.max(nextStartAt(state), state.obstacle?.retryAt ?? 0);
+  const again = isInit(pod, container) && !ranHere(facts, container.name);
+  if (state.ended && !again && !restarts(pod, container, state.ended, isInit(pod, container))) return quiet;
+  const at = Math.max(again ? 0 : nextStartAt(state), state.obstacle?.retryAt ?? 0);
   return whenDue(at, now, { do: 'startContainer', container: container.name });
 }
 

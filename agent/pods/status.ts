@@ -12,7 +12,15 @@ import type {
   PodPhase,
   PodStatus,
 } from '../../src/kube/pod.js';
-import { type ContainerFacts, type EndedRun, factsOf, initContainers, isSidecar, type PodFacts } from './facts.js';
+import {
+  type ContainerFacts,
+  type EndedRun,
+  factsOf,
+  initContainers,
+  initDone,
+  isSidecar,
+  type PodFacts,
+} from './facts.js';
 import { initFailed, isFinished } from './plan.js';
 import { backoffMessage, nextStartAt, restarts } from './restart.js';
 
@@ -59,20 +67,13 @@ export function podPhase(pod: Pod, facts: PodFacts): PodPhase {
   if (facts.termination) return anyLive ? running : finalPhase(pod, facts);
   if (initFailed(pod, facts)) return anyLive ? 'Pending' : 'Failed';
   if (isFinished(pod, facts)) return anyLive ? running : finalPhase(pod, facts);
-  return initDone(pod, facts) ? running : anyStarted ? 'Running' : 'Pending';
+  return initDone(pod, facts) ? running : 'Pending';
 }
 
 function finalPhase(pod: Pod, facts: PodFacts): PodPhase {
   if (facts.termination?.failed) return 'Failed';
   const ok = pod.spec.containers.every(c => factsOf(facts, c.name).ended?.exitCode === 0);
   return ok ? 'Succeeded' : 'Failed';
-}
-
-function initDone(pod: Pod, facts: PodFacts): boolean {
-  return initContainers(pod).every(c => {
-    const { live, ended } = factsOf(facts, c.name);
-    return isSidecar(c) ? live !== undefined : ended?.exitCode === 0 && !live;
-  });
 }
 
 function containerStatus(pod: Pod, facts: PodFacts, container: Container, now: number, init: boolean): ContainerStatus {

@@ -242,7 +242,8 @@ export class PodWorker {
       podIP: this.#pod.spec.hostNetwork ? this.node.hostIP : this.#facts.sandbox?.ip,
       obstacle: state.obstacle,
     });
-    const { obstacle: _, ...rest } = factsOf(this.#facts, name);
+    const { obstacle: _, ...before } = factsOf(this.#facts, name);
+    const rest = { ...before, sandbox: this.#sandbox?.attempt ?? 0 };
     switch (outcome.result) {
       case 'started': {
         const { handle } = outcome.live;
@@ -263,7 +264,7 @@ export class PodWorker {
         );
         return;
       case 'obstacle':
-        this.#setContainer(name, { ...rest, obstacle: outcome.obstacle });
+        this.#setContainer(name, { ...before, obstacle: outcome.obstacle });
     }
   }
 
@@ -367,7 +368,7 @@ export class PodWorker {
     await removePodDirectory(this.paths);
     await failpoint('pod.afterRelease');
     this.#released = true;
-    this.node.gone(this.#pod);
+    this.node.gone(this.#pod, this.#lastStatus);
   }
 
   #watchSandbox(sandbox: Sandbox): void {

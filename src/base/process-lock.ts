@@ -35,12 +35,9 @@ export function acquireLock(path: string, what: string): ProcessLock {
       return heldLock(path);
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
-      const holder = readHolder(path);
-      if (holder && processStartTime(holder.pid) === holder.startTime) {
-        throw new UserError(
-          `${what} is in use by process ${holder.pid}`,
-          'stop that one, or choose another --data-dir',
-        );
+      const holder = lockHolder(path);
+      if (holder !== undefined) {
+        throw new UserError(`${what} is in use by process ${holder}`, 'stop that one, or choose another --data-dir');
       }
       rmSync(path, { force: true });
     }
@@ -56,6 +53,12 @@ function heldLock(path: string): ProcessLock {
   };
   process.once('exit', release);
   return { release };
+}
+
+/** The living process that holds a lock, or undefined. */
+export function lockHolder(path: string): number | undefined {
+  const holder = readHolder(path);
+  return holder && processStartTime(holder.pid) === holder.startTime ? holder.pid : undefined;
 }
 
 function readHolder(path: string): Holder | undefined {

@@ -10,6 +10,7 @@ import type { PodSummary } from '../dashboard/view.js';
 import { type KubeObject, referenceTo } from '../kube/meta.js';
 import type { Node } from '../kube/node.js';
 import type { Pod } from '../kube/pod.js';
+import { StatusError } from '../kube/status.js';
 import type { HubChange, HubSink, HubView } from '../link/hub.js';
 import type { SchedulerView, SchedulerWrites } from '../scheduler/loop.js';
 
@@ -40,17 +41,23 @@ export function hubSink(client: ApiClient, view: ObjectView): HubSink {
     node: async (name, node) => (await client.registerNode(name, node)).revision,
     heartbeat: async name => (await client.heartbeat(name)).revision,
     podStatus: async (name, pod, status) => (await client.updatePodStatus(name, pod, status)).revision,
-    podGone: async (name, pod) => {
+    podGone: async (name, pod, status) => {
       const found = view.get('Pod', pod.namespace, pod.name) as Pod | undefined;
       // a mirror has no life of its own: it goes when its node says so
       if (found && mirrorHash(found) && found.metadata.uid === pod.uid && found.spec.nodeName === name) {
         return (await client.delete('Pod', pod, { gracePeriodSeconds: 0 })).revision;
       }
+      // its exit codes are seen before it goes (reliability rule A4.6); gone already is success
+      if (status) await client.updatePodStatus(name, pod, status).catch(ignoreGone);
       return client.removePod(name, pod);
     },
     mirror: (name, pod) => putMirror(client, view, name, pod),
     event: async (name, event) => (await client.recordEvent(name, event)).revision,
   };
+}
+
+function ignoreGone(error: unknown): void {
+  if (!(error instanceof StatusError) || (error.code !== 404 && error.code !== 409)) throw error;
 }
 
 /** A static pod's mirror: made, or replaced when its file has changed. */

@@ -80,13 +80,17 @@ export type UpFrame =
       readonly uid: string;
       readonly status: PodStatus;
     }
-  /** Every container of it is stopped, network and cgroup are gone: the object may be removed (grace 0, UID precondition). */
+  /**
+   * Every container of it is stopped, network and cgroup are gone: the object may be removed (grace 0, UID precondition).
+   * Carries the last status, so that its exit codes are seen before the object goes.
+   */
   | {
       readonly t: 'podGone';
       readonly id: number;
       readonly namespace: string;
       readonly name: string;
       readonly uid: string;
+      readonly status?: PodStatus;
     }
   /** A static pod, to be mirrored: created or replaced as the API object of that name. */
   | { readonly t: 'mirror'; readonly id: number; readonly pod: Pod }

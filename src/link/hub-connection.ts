@@ -206,7 +206,7 @@ export class HubConnection {
       case 'podStatus':
         return sink.podStatus(this.node, frame, frame.status);
       case 'podGone':
-        return sink.podGone(this.node, frame);
+        return sink.podGone(this.node, frame, frame.status);
       case 'mirror':
         return sink.mirror(this.node, frame.pod);
       case 'event':

@@ -38,7 +38,7 @@ export interface HubSink {
   node(name: string, node: Node): Promise<number>;
   heartbeat(name: string): Promise<number>;
   podStatus(name: string, pod: { namespace: string; name: string; uid: string }, status: PodStatus): Promise<number>;
-  podGone(name: string, pod: { namespace: string; name: string; uid: string }): Promise<number>;
+  podGone(name: string, pod: { namespace: string; name: string; uid: string }, status?: PodStatus): Promise<number>;
   mirror(name: string, pod: Pod): Promise<number>;
   event(name: string, event: KubeEvent): Promise<number>;
 }

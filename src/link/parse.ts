@@ -20,7 +20,7 @@ const upShapes: Readonly<Record<UpFrame['t'], Shape>> = {
   node: { id: 'number', node: 'object' },
   heartbeat: { id: 'number' },
   podStatus: { id: 'number', namespace: 'string', name: 'string', uid: 'string', status: 'object' },
-  podGone: { id: 'number', namespace: 'string', name: 'string', uid: 'string' },
+  podGone: { id: 'number', namespace: 'string', name: 'string', uid: 'string', status: 'object?' },
   mirror: { id: 'number', pod: 'object' },
   event: { id: 'number', event: 'object' },
   stats: { stats: 'object' },

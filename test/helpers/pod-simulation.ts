@@ -140,15 +140,17 @@ export class PodSimulation {
     this.#set(name, {
       ...rest,
       nextAttempt: attempt + 1,
+      sandbox: this.facts.sandbox?.attempt ?? 0,
       live: { attempt, id: `${name}-${attempt}`, startedAt: iso(this.now) },
     });
   }
 
   #checkInitDone(): void {
-    const started = this.pod.spec.containers.some(c => factsOf(this.facts, c.name).nextAttempt > 0);
+    const here = (c: Container) => factsOf(this.facts, c.name).sandbox === this.facts.sandbox?.attempt;
+    const started = this.pod.spec.containers.some(c => factsOf(this.facts, c.name).nextAttempt > 0 && here(c));
     for (const c of initContainers(this.pod)) {
       const { live, ended } = factsOf(this.facts, c.name);
-      const done = isSidecar(c) ? live !== undefined : !live && ended?.exitCode === 0;
+      const done = isSidecar(c) ? live !== undefined : !live && ended?.exitCode === 0 && here(c);
       check(done || started, `an app container starts before init container ${c.name} is done`);
     }
   }

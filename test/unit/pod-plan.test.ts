@@ -159,6 +159,22 @@ describe('the way of one pod', () => {
     ]);
   });
 
+  test('in a new sandbox the init containers run again before the app, and the pod is Pending until then', () => {
+    const sim = new PodSimulation(testPod({ initContainers: [testContainer('i')] }));
+    sim.settle();
+    sim.exit('i', 0);
+    sim.settle();
+    expect(statusOf(sim).phase).toBe('Running');
+    sim.pauseDies();
+    sim.settle();
+    expect(sim.live()).toEqual(['i']);
+    expect(statusOf(sim)).toMatchObject({ phase: 'Pending', initContainerStatuses: [{ restartCount: 1 }] });
+    sim.exit('i', 0);
+    sim.settle();
+    expect(sim.live()).toEqual(['app']);
+    expect(statusOf(sim)).toMatchObject({ phase: 'Running', containerStatuses: [{ restartCount: 1 }] });
+  });
+
   test('activeDeadlineSeconds fails the pod with DeadlineExceeded', () => {
     const sim = new PodSimulation(testPod({ activeDeadlineSeconds: 60, restartPolicy: 'Never' }));
     expect(sim.settle()).toBe(sim.now + 60_000);

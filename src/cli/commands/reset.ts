@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { cgroup2Mounts } from '../../../agent/machine.js';
 import { type ResetTarget, resetNode } from '../../../agent/reset.js';
 import { UserError } from '../../base/errors.js';
-import { processStartTime } from '../../base/process-lock.js';
+import { lockHolder } from '../../base/process-lock.js';
 import { endHolder } from '../isolation.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
 
@@ -65,21 +65,9 @@ function plan(s: Settings): string[] {
 
 /** Pulling the floor away under a running agent would leave half of everything. */
 function refuseRunning(dataDir: string): void {
-  for (const name of ['agent.lock', 'controller.lock']) {
-    const file = join(dataDir, name);
-    if (!existsSync(file)) continue;
-    const pid = holderOf(file);
+  for (const name of ['up.lock', 'agent.lock', 'controller.lock']) {
+    const pid = lockHolder(join(dataDir, name));
     if (pid !== undefined)
       throw new UserError(`process ${pid} still works in ${dataDir}`, `stop it first: kill ${pid}`);
-  }
-}
-
-/** The living process that holds a lock, if one does; a lock that cannot be read is nobody's. */
-function holderOf(file: string): number | undefined {
-  try {
-    const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; startTime: number };
-    return processStartTime(pid) === startTime ? pid : undefined;
-  } catch {
-    return undefined;
   }
 }

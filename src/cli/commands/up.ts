@@ -3,10 +3,13 @@
  * die and come back without the other, starts them again when they do, and stops both on SIGTERM.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { backoffDelay } from '../../base/backoff.js';
 import { UserError } from '../../base/errors.js';
 import { failpointsVariable } from '../../base/failpoint.js';
+import { acquireLock, lockHolder } from '../../base/process-lock.js';
 import { endHolder, ensureHolder, enterWords } from '../isolation.js';
 import { supervisedVariable, untilStopped } from '../lifetime.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
@@ -30,7 +33,20 @@ export function registerUp(program: Command): void {
     });
 }
 
+/** The roles of an `up` that was killed stop by themselves within this time: a new one waits for them. */
+const handOverMs = 6000;
+
+async function predecessorsGone(dataDir: string): Promise<void> {
+  const held = () => ['controller.lock', 'agent.lock'].some(name => lockHolder(join(dataDir, name)) !== undefined);
+  for (const until = Date.now() + handOverMs; held() && Date.now() < until; )
+    await new Promise(resolve => setTimeout(resolve, 50));
+}
+
 async function up(settings: Settings, flags: readonly string[]): Promise<number> {
+  mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
+  // released when this process exits
+  acquireLock(join(settings.dataDir, 'up.lock'), `data directory ${settings.dataDir}`);
+  await predecessorsGone(settings.dataDir);
   const namespaces = settings.isolated ? await ensureHolder(settings.runDir) : undefined;
   const main = process.argv[1] ?? '';
   const words = (role: string, inside: readonly string[]) => [
