@@ -171,6 +171,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       reporter.stop();
       await files.close();
       if (options.removeOnStop) await manager().stopAll(removalGraceMs);
+      events.flush();
       await link().drain(3000);
       link().close();
       await manager().close();

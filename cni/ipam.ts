@@ -138,7 +138,8 @@ export class Ipam {
     await this.settled();
     const names = new Set(await readdir(this.#folder));
     for (const holder of [...this.#byAddress.values()]) {
-      if (!names.has(formatAddress(holder.address))) this.#forget(holder);
+      // a file that was empty when we read it may have been another process's, between its create and its write
+      if (holder.id === '' || !names.has(formatAddress(holder.address))) this.#forget(holder);
     }
     await this.#readAll();
   }

@@ -162,6 +162,21 @@ describe('exec, logs and attach', () => {
   });
 });
 
+test('a log of more than ten megabytes is rotated while the container writes, and kubectl loses no line', async () => {
+  const script =
+    'yes 0123456789012345678901234567890123456789 | head -n 300000; while [ ! -e /go ]; do sleep 0.1; done; echo after';
+  await cluster.apply(busybox('wordy', `${script}; sleep 1000`));
+  await cluster.kubectl('wait', '--for=condition=Ready', 'pod/wordy', '--timeout=60s');
+  const folder = join(cluster.dataDir, 'logs', `default_wordy_${(await pod('wordy')).metadata.uid}`, 'app');
+  await eventually('it is rotated', async () => readdirSync(folder).length > 1);
+  await cluster.kubectl('exec', 'wordy', '--', 'touch', '/go');
+  await eventually('what is written next is in the new file', async () =>
+    (await cluster.kubectl('logs', 'wordy', '--tail=1')).startsWith('after'),
+  );
+  expect((await cluster.kubectl('logs', 'wordy')).split('\n').length - 1).toBe(300_001);
+  await cluster.kubectl('delete', 'pod', 'wordy', '--now');
+});
+
 describe('the life of a container', () => {
   test('exit codes and signals are reported as they were', async () => {
     await cluster.apply(

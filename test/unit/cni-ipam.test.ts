@@ -126,6 +126,20 @@ describe('leases', () => {
     await ipam.settled();
   });
 
+  test('a file that was empty when it was first read is read again before it is collected', async () => {
+    const dataDir = await makeFolder();
+    const ipam = ipamIn(dataDir);
+    await ipam.allocate('a', 'eth0');
+    await writeFile(join(dataDir, 'net/10.1.0.3'), '');
+    const second = ipamIn(dataDir);
+    expect((await second.allocate('b', 'eth0')).address).toBe('10.1.0.4');
+    // the other process gets round to writing it
+    await writeFile(join(dataDir, 'net/10.1.0.3'), 'late\r\neth0');
+    await second.collect(new Set(['a', 'b', 'late']));
+    expect(await leasesIn(dataDir)).toEqual(['10.1.0.2', '10.1.0.3', '10.1.0.4']);
+    await Promise.all([ipam.settled(), second.settled()]);
+  });
+
   test('an unknown id is released with success', async () => {
     await ipamIn(await makeFolder()).release('nobody', 'eth0');
   });
