@@ -1,5 +1,5 @@
 /** `keelson reset`: remove from this machine everything Keelson ever made. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { cgroup2Mounts } from '../../../agent/machine.js';
@@ -36,6 +36,7 @@ export function registerReset(program: Command): void {
         problems.push(...(await resetNode(targetOf(settings), line => process.stdout.write(`${line}\n`))));
       }
       if (problems.length > 0) throw new UserError(`not everything could be removed:\n  ${problems.join('\n  ')}`);
+      removeEmptyFolders();
       process.stdout.write('nothing of Keelson is left\n');
     });
 }
@@ -61,6 +62,17 @@ function plan(s: Settings): string[] {
     ...(s.isolated ? ['its namespaces'] : ['bridge cni0, nft table keelson']),
     ...directories.filter(existsSync),
   ];
+}
+
+/** Folders that several nodes share go with the last of them; rmdir refuses one that holds anything. */
+function removeEmptyFolders(): void {
+  for (const folder of ['/var/lib/keelson/isolated', '/var/lib/keelson', '/run/keelson', '/etc/keelson']) {
+    try {
+      rmdirSync(folder);
+    } catch {
+      // not there, or still of use to someone
+    }
+  }
 }
 
 /** Pulling the floor away under a running agent would leave half of everything. */
