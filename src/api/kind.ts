@@ -23,6 +23,24 @@ interface Subresource {
   readonly verbs: readonly string[];
 }
 
+/** Where `/scale` finds its three values. */
+export interface ScalePaths {
+  /** Steps into the object, such as `['spec', 'replicas']`. */
+  readonly specReplicas: readonly string[];
+  readonly statusReplicas: readonly string[];
+  /** The label selector in its text form, `''` for none. */
+  readonly selector: (object: AnyObject) => string;
+}
+
+/** This kind is another version or face of a kind that is stored: autoscaling/v1 of v2, events.k8s.io of core Event. */
+export interface Conversion {
+  /** The stored kind's `group/version` and kind. */
+  readonly stored: { readonly group: string; readonly version: string; readonly kind: string };
+  /** Pure; both give a new object with the right apiVersion. */
+  readonly fromStored: (object: AnyObject) => AnyObject;
+  readonly toStored: (object: AnyObject) => AnyObject;
+}
+
 export interface Kind {
   readonly group: string;
   readonly version: string;
@@ -60,6 +78,10 @@ export interface Kind {
   readonly markDeleted?: (object: AnyObject) => void;
   /** True while something beside `metadata.finalizers` holds a deleted object. */
   readonly isHeld?: (object: AnyObject) => boolean;
+  /** Serves `/scale`. */
+  readonly scale?: ScalePaths;
+  /** Not stored itself, but served from another kind. */
+  readonly conversion?: Conversion;
   /** Names that may not be deleted. */
   readonly permanentNames?: readonly string[];
 }
