@@ -167,6 +167,7 @@ const scalarSchemas: Record<string, object> = {
   time: { type: 'string', format: 'date-time' },
   'micro-time': { type: 'string', format: 'date-time' },
   duration: { type: 'string' },
+  strings: { type: 'array', items: { type: 'string' } },
   fields: { type: 'object' },
   raw: { type: 'object' },
   json: {},

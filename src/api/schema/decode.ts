@@ -124,6 +124,9 @@ function decodeScalar(type: ObjectType, field: Field, value: unknown, goPath: st
     case 'time':
     case 'micro-time':
       return decodeTime(value, field.of, wrong);
+    case 'strings':
+      if (!Array.isArray(value) || value.some(item => typeof item !== 'string')) throw wrong();
+      return value;
     default:
       return value;
   }
@@ -191,6 +194,7 @@ const goScalars: Record<string, string> = {
   quantity: 'resource.Quantity',
   time: 'v1.Time',
   'micro-time': 'v1.MicroTime',
+  strings: '[]string',
 };
 const goName = (field: Field): string =>
   field.scalar ? (goScalars[field.of] ?? field.of) : field.of.split('.').slice(-2).join('.');

@@ -170,6 +170,8 @@ function decodeValue(field: Field, value: Value, depth: number): unknown {
       return timeOf(readMessage(bytesOf(value)), field.of);
     case 'duration':
       return Number(BigInt.asIntN(64, numberOf(readMessage(bytesOf(value)).get(1)?.at(-1) ?? 0n)));
+    case 'strings':
+      return (readMessage(bytesOf(value)).get(1) ?? []).map(textOf);
     case 'fields':
     case 'raw':
     case 'json':

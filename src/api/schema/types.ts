@@ -7,7 +7,8 @@
  *       1 name string                    protobuf number, JSON name, type
  *       3 containerPort int32 required always
  *
- * Types: string bytes int32 int64 uint64 bool double quantity int-or-string time micro-time duration fields raw json, the
+ * Types: string bytes int32 int64 uint64 bool double quantity int-or-string time micro-time duration fields raw json strings (a list
+ * in JSON, a message of its own on the wire), the
  * name of another type (of another package in full), with `list:` or `map:` before it.
  * Words: required; pointer (zero differs from absent); always (written even when zero); inline (the nested message's fields
  * belong to the parent in JSON); default=X; merge[=key], retainKeys, replace (strategic merge); keys=a+b, set, atomic
@@ -28,7 +29,8 @@ type Scalar =
   | 'duration'
   | 'fields'
   | 'raw'
-  | 'json';
+  | 'json'
+  | 'strings';
 
 const scalars: ReadonlySet<string> = new Set<Scalar>([
   'string',
@@ -46,6 +48,7 @@ const scalars: ReadonlySet<string> = new Set<Scalar>([
   'fields',
   'raw',
   'json',
+  'strings',
 ]);
 
 export interface Field {
