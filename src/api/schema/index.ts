@@ -29,7 +29,8 @@ import { type ObjectType, parseTypes } from './types.js';
 import { volumeTypes } from './volume.js';
 import { workloadTypes } from './workload.js';
 
-const types = parseTypes(
+/** By full name. */
+export const types = parseTypes(
   metaTypes,
   commonTypes,
   volumeTypes,
