@@ -15,7 +15,7 @@ import { invalidObject, pathNotFound } from './errors.js';
 import type { AnyObject, Kind } from './kind.js';
 import { decodePodStatus, decodeReport, eventOfNode, labelsOfNode } from './node-reports.js';
 import { applyMergePatch } from './patch/merge.js';
-import { bindPod } from './subresource.js';
+import { bindPod } from './subresources/binding.js';
 import { validateMetadata } from './validate.js';
 import { createObject } from './verbs/create.js';
 import { type Deleted, type DeleteOptions, deleteObject } from './verbs/delete.js';
