@@ -4,19 +4,22 @@ import type { Container, Pod, PodSpec, Probe } from '../../kube/pod.js';
 export function defaultPod(pod: Pod): void {
   defaultPodSpec(pod.spec);
   pod.spec.enableServiceLinks ??= true;
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) requestsFromLimits(container);
+  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) {
+    requestsFromLimits(container);
+    if (pod.spec.hostNetwork) for (const port of container.ports ?? []) port.hostPort ??= port.containerPort;
+  }
 }
 
 /** The part that pod templates share. */
-function defaultPodSpec(spec: PodSpec): void {
+export function defaultPodSpec(spec: PodSpec): void {
   spec.containers ??= [];
   spec.restartPolicy ??= 'Always';
   spec.dnsPolicy ??= 'ClusterFirst';
   spec.securityContext ??= {};
   spec.terminationGracePeriodSeconds ??= 30;
   spec.schedulerName ||= 'default-scheduler';
-  for (const container of spec.initContainers ?? []) defaultContainer(container, spec);
-  for (const container of spec.containers) defaultContainer(container, spec);
+  for (const container of spec.initContainers ?? []) defaultContainer(container);
+  for (const container of spec.containers) defaultContainer(container);
   for (const volume of spec.volumes ?? []) defaultVolume(volume);
   mirrorServiceAccount(spec as PodSpec & { serviceAccount?: string });
 }
@@ -29,15 +32,12 @@ function mirrorServiceAccount(spec: PodSpec & { serviceAccount?: string }): void
   spec.serviceAccount = name;
 }
 
-function defaultContainer(container: Container, spec: PodSpec): void {
+function defaultContainer(container: Container): void {
   container.terminationMessagePath ??= '/dev/termination-log';
   container.terminationMessagePolicy ??= 'File';
   container.resources ??= {};
   if (container.image) container.imagePullPolicy ??= isLatest(container.image) ? 'Always' : 'IfNotPresent';
-  for (const port of container.ports ?? []) {
-    port.protocol ??= 'TCP';
-    if (spec.hostNetwork) port.hostPort ??= port.containerPort;
-  }
+  for (const port of container.ports ?? []) port.protocol ??= 'TCP';
   for (const probe of [container.livenessProbe, container.readinessProbe, container.startupProbe])
     if (probe) defaultProbe(probe);
   for (const { valueFrom } of container.env ?? []) {
