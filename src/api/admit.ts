@@ -1,9 +1,11 @@
 /** Admission: decisions on a new object that need to see other objects. An ordered list; the first refusal ends it. */
+import type { Service } from '../kube/api/core-v1.js';
 import { failure } from '../kube/status.js';
 import type { Compare, Engine } from './engine.js';
 import { forbidden, notFound } from './errors.js';
 import { type AnyObject, type Kind, storeKey } from './kind.js';
 import { namespace as namespaceKind } from './kinds/namespace.js';
+import { allocateService } from './service/allocate.js';
 
 type Admitter = (engine: Engine, kind: Kind, object: AnyObject) => readonly Compare[];
 
@@ -12,6 +14,20 @@ const admitters: readonly Admitter[] = [inLiveNamespace, podServiceAccount, podT
 /** Changes the object in place; returns what must not have changed when it is stored. Throws StatusError. */
 export function admitCreate(engine: Engine, kind: Kind, object: AnyObject): Compare[] {
   return admitters.flatMap(admit => admit(engine, kind, object));
+}
+
+/**
+ * Gives out what the whole cluster shares (addresses and node ports of Services), on create and update, in place. The caller
+ * calls `release` when the write is through or has failed. Throws StatusError.
+ */
+export function reserveShared(
+  engine: Engine,
+  kind: Kind,
+  next: AnyObject,
+  old?: AnyObject,
+): { release(): void } | undefined {
+  if (kind.kind !== 'Service' || kind.group !== '') return undefined;
+  return allocateService(engine, next as unknown as Service, old as unknown as Service | undefined);
 }
 
 /** The commit compares the namespace's revision, so that nothing slips into one that is just being emptied. */
