@@ -1,4 +1,4 @@
-/** Serves what the controller asks this node to stream: logs, exec, attach. */
+/** Serves what the controller asks this node to stream: logs, exec, attach, connections into pods. */
 
 import type { ExitStatus } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
@@ -7,9 +7,11 @@ import { channel, type StreamRequest } from '../src/link/frames.js';
 import type { LinkStream } from '../src/link/stream.js';
 import { type ContainerStreams, StartError } from './containers/contract.js';
 import { readLogs } from './containers/logs.js';
+import { pump, writeTo } from './containers/streams.js';
 import type { PodManager } from './pods/manager.js';
 import { attemptCgroup, logPath } from './pods/paths.js';
 import type { PodWorker } from './pods/worker.js';
+import { connectToPod } from './port-forward.js';
 
 export class StreamServer {
   constructor(readonly manager: PodManager) {}
@@ -28,6 +30,8 @@ export class StreamServer {
         return exec(stream, worker, request);
       case 'attach':
         return attach(stream, worker, request);
+      case 'connect':
+        return connectToPod(stream, worker, request.port);
     }
   }
 }
@@ -125,17 +129,6 @@ async function relay(stream: LinkStream, streams: ContainerStreams): Promise<voi
   } finally {
     streams.close();
   }
-}
-
-async function pump(from: NodeJS.ReadableStream, stream: LinkStream, number: number): Promise<void> {
-  for await (const part of from) await stream.write(number, part as Buffer);
-}
-
-function writeTo(to: NodeJS.WritableStream, data: Buffer): Promise<void> {
-  return new Promise(resolve => {
-    // a command that has closed its input must not hold the stream up
-    to.write(data, () => resolve());
-  });
 }
 
 function resize(streams: ContainerStreams, data: Buffer): void {

@@ -92,6 +92,7 @@ interface Binding {
   makeNode(path: string, mode: number, major: number, minor: number): void;
   setXattr(path: string, name: string, value: Uint8Array): void;
   vethAttach(spec: VethSpec): Promise<VethInfo>;
+  netnsConnect(spec: { netns: string; port: number; object: string }): Promise<number>;
 }
 
 /** `build/Release` of the checkout, seen from native/index.ts or dist/native/index.js; KEELSON_NATIVE names another. */
@@ -195,6 +196,15 @@ export function netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<Netlin
 /** The whole link of a pod in one trip: veth into the namespace and on the bridge, lo and eth0 up, addresses, routes. */
 export function vethAttach(spec: VethSpec): Promise<VethInfo> {
   return addon().vethAttach(spec);
+}
+
+/**
+ * A TCP connection to a port of another namespace's loopback, IPv4 first and IPv6 if that is refused. Resolves with a
+ * non-blocking descriptor that the caller owns; where the listener is slow, it may still be connecting.
+ * @param netns such as `/proc/PID/ns/net`
+ */
+export function connectInside(netns: string, port: number, object: string): Promise<number> {
+  return addon().netnsConnect({ netns, port, object });
 }
 
 /** Directories, small files and fsyncs in the order given, in one trip; stops at the first failure. */

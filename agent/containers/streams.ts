@@ -1,5 +1,6 @@
-/** Small pieces that exec and attach share: a promise with its levers, and sockets around raw descriptors. */
+/** Small pieces that exec, attach and port-forward share: a promise with its levers, sockets around raw descriptors, copying. */
 import { Socket } from 'node:net';
+import type { LinkStream } from '../../src/link/stream.js';
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -24,4 +25,21 @@ export function socketOf(fd: number): Socket {
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   socket.on('error', () => socket.destroy());
   return socket;
+}
+
+/** The same for a connection whose failure is somebody's news: its errors are left to the caller. */
+export function tcpSocketOf(fd: number): Socket {
+  return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+}
+
+/** Copies until the end; rejects if the stream closes before. @param number channel of the stream */
+export async function pump(from: NodeJS.ReadableStream, stream: LinkStream, number: number): Promise<void> {
+  for await (const part of from) await stream.write(number, part as Buffer);
+}
+
+/** Resolves when it has been written, or never can be: who has closed its input must not hold the stream up. */
+export function writeTo(to: NodeJS.WritableStream, data: Buffer): Promise<void> {
+  return new Promise(resolve => {
+    to.write(data, () => resolve());
+  });
 }

@@ -98,6 +98,10 @@ export class PodWorker {
   get released(): boolean {
     return this.#released;
   }
+  /** The process that holds the pod's namespaces, if it stands. */
+  get pausePid(): number | undefined {
+    return this.#facts.sandbox?.alive ? this.#sandbox?.pause.pid : undefined;
+  }
   liveContainer(name: string): LiveContainer | undefined {
     return this.#live.get(name);
   }

@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include "cgroup.h"
+#include "connect.h"
 #include "environment.h"
 #include "failure.h"
 #include "netlink_ops.h"
@@ -37,6 +38,7 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
 
   add("netlink", netlink);
   add("vethAttach", vethAttach);
+  add("netnsConnect", netnsConnect);
 
   add("writeFiles", writeFiles);
   add("makeNode", makeNode);

@@ -8,7 +8,7 @@ import { badRequest, unavailable } from './errors.js';
 import type { AnyObject } from './kind.js';
 import { type ApiContext, type ApiRequest, numberParameter } from './request.js';
 import { sendError, sendText } from './respond.js';
-import type { NodeStream, StreamRequest } from './streams.js';
+import { type NodeStream, openStream, type StreamRequest } from './streams.js';
 
 type LogRequest = Extract<StreamRequest, { kind: 'logs' }>;
 
@@ -20,9 +20,7 @@ export async function serveLog({ streams, engine }: ApiContext, call: ApiRequest
   if (!pod.spec.nodeName) return sendText(call.response, 200, '');
   const problem = logProblem(pod, request.container, request.previous);
   if (problem) throw problem;
-  const stream = await streams.open(pod.spec.nodeName, request);
-  if (!stream) throw unavailable(`node ${JSON.stringify(pod.spec.nodeName)} is not connected`);
-  relayLog(stream, call.response);
+  relayLog(await openStream(streams, pod.spec.nodeName, request), call.response);
 }
 
 /** Throws StatusError 400. */

@@ -13,14 +13,14 @@ import { StatusError } from '../kube/status.js';
 import { authenticate, TokenList } from './authenticate.js';
 import { admins, authorize, type Identity } from './authorize.js';
 import type { Engine } from './engine.js';
-import { badRequest, failureForbiddenPath, forbidden, pathNotFound } from './errors.js';
-import { handleExec } from './exec.js';
+import { badRequest, failureForbiddenPath, forbidden } from './errors.js';
 import { Handler } from './handler.js';
 import { openApiDocuments } from './openapi.js';
 import type { Pki } from './pki.js';
 import { type ApiContext, type ApiRequest, verbOf } from './request.js';
 import { refuseUpgrade, sendError } from './respond.js';
 import { PathError, parseRoute } from './route.js';
+import { handleUpgrade } from './streaming/dispatch.js';
 import type { NodeStreams } from './streams.js';
 
 export interface ApiServerOptions {
@@ -181,13 +181,7 @@ class Listener implements ApiServer {
       const hook = findHook(this.#upgrades, path);
       if (hook) return await hook(request, socket, head, { path, query, identity });
       const { route } = this.#authorized({ request, path, query, identity });
-      if (
-        route.to !== 'resource' ||
-        route.plural !== 'pods' ||
-        (route.subresource !== 'exec' && route.subresource !== 'attach')
-      )
-        throw pathNotFound();
-      await handleExec(this.#context, route, query, request, socket, head);
+      await handleUpgrade(this.#context, route, query, { request, socket, head });
     } catch (error) {
       this.#failed(request, error);
       refuseUpgrade(socket, error);

@@ -1,6 +1,7 @@
-/** What the API needs of a node's link for logs, exec and attach. The link's hub gives it. */
+/** What the API needs of a node's link for logs, exec, attach and connections into pods. The link's hub gives it. */
 import type { Status } from '../kube/status.js';
 import type { StreamRequest } from '../link/frames.js';
+import { unavailable } from './errors.js';
 
 export type { StreamRequest };
 
@@ -27,4 +28,18 @@ export interface NodeStreams {
   isConnected?(node: string): boolean;
   /** Undefined: the node has no link now. */
   open(node: string, request: StreamRequest): NodeStream | undefined | Promise<NodeStream | undefined>;
+}
+
+const offline = (node: string) => unavailable(`node ${JSON.stringify(node)} is not connected`);
+
+/** Throws StatusError 503 for a node without a link, as far as that can be told without opening a stream. */
+export function requireNode(streams: NodeStreams, node: string): void {
+  if (streams.isConnected?.(node) === false) throw offline(node);
+}
+
+/** Throws StatusError: 503 without a link, 429 when the node serves as many streams as it may. */
+export async function openStream(streams: NodeStreams, node: string, request: StreamRequest): Promise<NodeStream> {
+  const stream = await streams.open(node, request);
+  if (!stream) throw offline(node);
+  return stream;
 }

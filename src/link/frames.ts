@@ -13,6 +13,8 @@ import type { Status } from '../kube/status.js';
 export const protocolVersion = 1;
 export const maxControlBytes = 4 * 1024 * 1024;
 export const maxStreamPayload = 64 * 1024;
+/** Streams that one node serves at the same time: logs, exec, attach, connections into pods. */
+export const maxStreamsPerNode = 1000;
 /** A stream's sender may have this many unacknowledged bytes per channel under way. */
 export const initialCredit = 256 * 1024;
 
@@ -159,9 +161,20 @@ export type StreamRequest =
       readonly stdout: boolean;
       readonly stderr: boolean;
       readonly tty: boolean;
+    }
+  /**
+   * One TCP connection to a port of the pod's loopback, made inside its network namespace: port-forward and proxy. Channel
+   * stdin goes to the pod, stdout comes from it; each side's `end` is a half-close.
+   */
+  | {
+      readonly kind: 'connect';
+      readonly namespace: string;
+      readonly pod: string;
+      readonly uid: string;
+      readonly port: number;
     };
 
-/** Channels of exec and attach as in v5.channel.k8s.io; logs use stdout only. */
+/** Channels of exec and attach as in v5.channel.k8s.io; logs use stdout only, connections stdin and stdout. */
 export const channel = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const;
 
 export interface StreamFrame {

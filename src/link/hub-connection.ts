@@ -9,6 +9,7 @@ import {
   type DesiredChange,
   type DownFrame,
   decodeStreamFrame,
+  maxStreamsPerNode,
   protocolVersion,
   type StreamRequest,
   type UpFrame,
@@ -67,7 +68,15 @@ export class HubConnection {
     this.#socket.close(code, reason.slice(0, 120));
   }
 
+  /** Throws StatusError 429 when the node serves as many as it may. */
   open(request: StreamRequest): LinkStream {
+    if (this.#streams.size >= maxStreamsPerNode)
+      throw failure(
+        429,
+        'TooManyRequests',
+        `node ${JSON.stringify(this.node)} serves ${this.#streams.size} streams, the most allowed; end some (logs -f, exec, attach, port-forward) or try again later`,
+        { retryAfterSeconds: 1 },
+      );
     const id = this.#nextStream++;
     const stream = new LinkStream(
       id,

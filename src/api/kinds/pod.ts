@@ -30,6 +30,7 @@ export const pod: Kind = {
     { name: 'eviction', responseKind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
     { name: 'exec', responseKind: core('PodExecOptions'), verbs: ['create', 'get'] },
     { name: 'log', verbs: ['get'] },
+    { name: 'portforward', responseKind: core('PodPortForwardOptions'), verbs: ['create', 'get'] },
     { name: 'status', verbs: status },
   ],
   defaults: object => {
