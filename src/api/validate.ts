@@ -29,7 +29,7 @@ export function validateMetadata(kind: Kind, { metadata }: AnyObject): FieldErro
       ? labelProblems(namespace ?? '').map(why => invalid('metadata.namespace', namespace, why))
       : []),
     ...validateLabels('metadata.labels', labels),
-    ...validateAnnotations(annotations),
+    ...validateAnnotations('metadata.annotations', annotations),
     ...finalizers.flatMap((item, i) =>
       qualifiedNameProblems(item).map(why => invalid(`metadata.finalizers[${i}]`, item, why)),
     ),
@@ -44,23 +44,24 @@ export function validateMetadata(kind: Kind, { metadata }: AnyObject): FieldErro
   ];
 }
 
-function validateLabels(path: string, labels: Readonly<Record<string, string>>): FieldError[] {
+/** Also of pod templates. */
+export function validateLabels(path: string, labels: Readonly<Record<string, string>>): FieldError[] {
   return Object.entries(labels).flatMap(([key, value]) => [
     ...qualifiedNameProblems(key).map(why => invalid(path, key, why)),
     ...labelValueProblems(value).map(why => invalid(path, value, why)),
   ]);
 }
 
-function validateAnnotations(annotations: Readonly<Record<string, string>>): FieldError[] {
+export function validateAnnotations(path: string, annotations: Readonly<Record<string, string>>): FieldError[] {
   const size = Object.entries(annotations).reduce(
     (sum, [key, value]) => sum + Buffer.byteLength(key) + Buffer.byteLength(value),
     0,
   );
   return [
     ...Object.keys(annotations).flatMap(key =>
-      qualifiedNameProblems(key.toLowerCase()).map(why => invalid('metadata.annotations', key, why)),
+      qualifiedNameProblems(key.toLowerCase()).map(why => invalid(path, key, why)),
     ),
-    ...(size > annotationsLimit ? [tooLongField('metadata.annotations', annotationsLimit)] : []),
+    ...(size > annotationsLimit ? [tooLongField(path, annotationsLimit)] : []),
   ];
 }
 

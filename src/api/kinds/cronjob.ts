@@ -5,6 +5,7 @@ import { ageColumn, booleanText, column, nameColumn, numberColumn } from '../col
 import type { AnyObject, Kind } from '../kind.js';
 import { selectorColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateCronJob } from '../workload/validate-cronjob.js';
 import { statusSubresource } from './served.js';
 
 const asCronJob = (object: AnyObject): CronJob => object as unknown as CronJob;
@@ -52,4 +53,5 @@ export const cronJob: Kind = {
   prepareCreate: object => {
     object.status = {};
   },
+  validate: object => validateCronJob(asCronJob(object)),
 };

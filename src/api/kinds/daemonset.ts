@@ -1,9 +1,11 @@
 /** apps/v1 DaemonSet. */
 import type { DaemonSet, DaemonSetSpec } from '../../kube/api/apps-v1.js';
 import { ageColumn, nameColumn, numberColumn } from '../columns.js';
+import { immutable } from '../field-checks.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { labelsColumn, selectorColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateDaemonSet } from '../workload/validate.js';
 import { statusSubresource } from './served.js';
 
 const asDaemonSet = (object: AnyObject): DaemonSet => object as unknown as DaemonSet;
@@ -41,6 +43,8 @@ export const daemonSet: Kind = {
   prepareCreate: object => {
     object.status = { currentNumberScheduled: 0, numberMisscheduled: 0, desiredNumberScheduled: 0, numberReady: 0 };
   },
+  validate: object => validateDaemonSet(specOf(object)),
+  validateUpdate: (next, old) => immutable('spec.selector', specOf(next).selector, specOf(old).selector),
 };
 
 function defaultSpec(spec: DaemonSetSpec): void {

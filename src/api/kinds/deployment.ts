@@ -2,9 +2,11 @@
 import type { Deployment, DeploymentSpec } from '../../kube/api/apps-v1.js';
 import { selectorText } from '../../kube/label-selector.js';
 import { ageColumn, column, nameColumn, numberColumn } from '../columns.js';
+import { immutable } from '../field-checks.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { selectorColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateDeployment } from '../workload/validate.js';
 import { scaleSubresource, statusSubresource } from './served.js';
 
 const asDeployment = (object: AnyObject): Deployment => object as unknown as Deployment;
@@ -44,6 +46,8 @@ export const deployment: Kind = {
   prepareCreate: object => {
     object.status = {};
   },
+  validate: object => validateDeployment(specOf(object)),
+  validateUpdate: (next, old) => immutable('spec.selector', specOf(next).selector, specOf(old).selector),
 };
 
 function defaultSpec(spec: DeploymentSpec): void {

@@ -6,6 +6,7 @@ import type { AnyObject, Kind } from '../kind.js';
 import { selectorColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
 import { generateJobSelector } from '../workload/job-selector.js';
+import { validateJob, validateJobUpdate } from '../workload/validate-job.js';
 import { statusSubresource } from './served.js';
 
 const asJob = (object: AnyObject): Job => object as unknown as Job;
@@ -43,6 +44,8 @@ export const job: Kind = {
     generateJobSelector(asJob(object));
     object.status = {};
   },
+  validate: object => validateJob(asJob(object)),
+  validateUpdate: (next, old) => validateJobUpdate(asJob(next), asJob(old)),
   fieldLabels: { 'status.successful': object => String(asJob(object).status?.succeeded ?? 0) },
 };
 

@@ -4,6 +4,7 @@ import { nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { labelsColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateTemplate } from '../workload/validate-template.js';
 
 const asTemplate = (object: AnyObject): PodTemplate => object as unknown as PodTemplate;
 
@@ -26,4 +27,5 @@ export const podTemplate: Kind = {
     template.template ??= {};
     defaultTemplate(template.template);
   },
+  validate: object => validateTemplate(asTemplate(object).template ?? {}, 'template'),
 };

@@ -2,9 +2,11 @@
 import type { ReplicaSet, ReplicaSetSpec } from '../../kube/api/apps-v1.js';
 import { selectorText } from '../../kube/label-selector.js';
 import { ageColumn, nameColumn, numberColumn } from '../columns.js';
+import { immutable } from '../field-checks.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { selectorColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateReplicaSet } from '../workload/validate.js';
 import { scaleSubresource, statusSubresource } from './served.js';
 
 const asReplicaSet = (object: AnyObject): ReplicaSet => object as unknown as ReplicaSet;
@@ -47,5 +49,7 @@ export const replicaSet: Kind = {
   prepareCreate: object => {
     object.status = { replicas: 0 };
   },
+  validate: object => validateReplicaSet(specOf(object)),
+  validateUpdate: (next, old) => immutable('spec.selector', specOf(next).selector, specOf(old).selector),
   fieldLabels: { 'status.replicas': object => String(asReplicaSet(object).status?.replicas ?? 0) },
 };

@@ -5,6 +5,7 @@ import { ageColumn, nameColumn, numberColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { labelsColumn, templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateReplicationController } from '../workload/validate.js';
 import { scaleSubresource, statusSubresource } from './served.js';
 
 const asController = (object: AnyObject): ReplicationController => object as unknown as ReplicationController;
@@ -51,5 +52,6 @@ export const replicationController: Kind = {
   prepareCreate: object => {
     object.status = { replicas: 0 };
   },
+  validate: object => validateReplicationController(specOf(object)),
   fieldLabels: { 'status.replicas': object => String(asController(object).status?.replicas ?? 0) },
 };

@@ -7,6 +7,7 @@ import type { AnyObject, Kind } from '../kind.js';
 import { defaultClaim } from '../volume/claim.js';
 import { templateColumns } from '../workload/columns.js';
 import { defaultTemplate } from '../workload/defaults.js';
+import { validateStatefulSet, validateStatefulSetUpdate } from '../workload/validate-statefulset.js';
 import { scaleSubresource, statusSubresource } from './served.js';
 
 const asStatefulSet = (object: AnyObject): StatefulSet => object as unknown as StatefulSet;
@@ -43,6 +44,8 @@ export const statefulSet: Kind = {
   prepareCreate: object => {
     object.status = { replicas: 0, availableReplicas: 0 };
   },
+  validate: object => validateStatefulSet(specOf(object)),
+  validateUpdate: (next, old) => validateStatefulSetUpdate(specOf(next), specOf(old)),
 };
 
 function defaultSpec(spec: StatefulSetSpec): void {

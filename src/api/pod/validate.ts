@@ -10,9 +10,12 @@ export function validatePod(pod: Pod): FieldError[] {
   return validatePodSpec(pod.spec, 'spec');
 }
 
-/** Also for pod templates; @param path `spec` or `spec.template.spec`. */
-function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
-  const volumes = new Set((spec.volumes ?? []).map(volume => volume.name));
+/**
+ * Also for pod templates; @param path `spec` or `spec.template.spec`.
+ * @param more volumes that the pod will have beside its own: the claims of a StatefulSet.
+ */
+export function validatePodSpec(spec: PodSpec, path: string, more: readonly string[] = []): FieldError[] {
+  const volumes = new Set([...(spec.volumes ?? []).map(volume => volume.name), ...more]);
   return [
     ...validateVolumes(spec.volumes ?? [], `${path}.volumes`),
     ...validateContainers(spec, volumes, path),
@@ -63,7 +66,7 @@ function validatePodSpec(spec: PodSpec, path: string): FieldError[] {
 export const choice = (path: string, value: string | undefined, allowed: readonly string[]): FieldError[] =>
   value === undefined || allowed.includes(value) ? [] : [notSupported(path, value, allowed)];
 
-const names = (path: string, value: string | undefined, problems: (name: string) => string[]): FieldError[] =>
+export const names = (path: string, value: string | undefined, problems: (name: string) => string[]): FieldError[] =>
   value ? problems(value).map(why => invalid(path, value, why)) : [];
 
 export const notNegative = (path: string, value: number | undefined): FieldError[] =>
@@ -72,7 +75,8 @@ export const notNegative = (path: string, value: number | undefined): FieldError
 export const problem = (path: string, value: unknown, why: string | undefined): FieldError[] =>
   why ? [invalid(path, value, why)] : [];
 
-const isAddress = (text: string): boolean => /^[0-9a-fA-F:.]{2,45}$/.test(text) && (isV4(text) || text.includes(':'));
+export const isAddress = (text: string): boolean =>
+  /^[0-9a-fA-F:.]{2,45}$/.test(text) && (isV4(text) || text.includes(':'));
 const isV4 = (text: string): boolean =>
   /^(\d{1,3}\.){3}\d{1,3}$/.test(text) &&
   text.split('.').every(part => Number(part) < 256 && String(Number(part)) === part);

@@ -19,6 +19,10 @@ export interface Decoded {
   readonly unknown: readonly string[];
 }
 
+/** Types that are whole objects inside others too: the claim templates of a StatefulSet say what they are. */
+const wholeObjects: ReadonlySet<string> = new Set(['core.v1.PersistentVolumeClaim']);
+const isTypeName = (key: string): boolean => key === 'apiVersion' || key === 'kind';
+
 /** Decodes a whole object; `apiVersion` and `kind` are allowed beside the type's own fields. Throws DecodeError. */
 export function decodeObject(typeName: string, value: unknown): Decoded {
   const unknown: string[] = [];
@@ -47,7 +51,8 @@ function decodeFields(
     const field = type.byName.get(key);
     const here = path ? `${path}.${key}` : key;
     if (!field) {
-      if (path || (key !== 'apiVersion' && key !== 'kind')) unknown.push(`unknown field "${here}"`);
+      if (wholeObjects.has(type.name) && path && typeof item === 'string' && isTypeName(key)) into[key] = item;
+      else if (path || !isTypeName(key)) unknown.push(`unknown field "${here}"`);
       continue;
     }
     const item = value[key];
