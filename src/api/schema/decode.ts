@@ -50,12 +50,12 @@ function decodeFields(
   for (const key of Object.keys(value)) {
     const field = type.byName.get(key);
     const here = path ? `${path}.${key}` : key;
+    const item = value[key];
     if (!field) {
       if (wholeObjects.has(type.name) && path && typeof item === 'string' && isTypeName(key)) into[key] = item;
       else if (path || !isTypeName(key)) unknown.push(`unknown field "${here}"`);
       continue;
     }
-    const item = value[key];
     if (item === null || item === undefined) continue;
     setOwn(into, key, decodeField(type, field, item, here, goPath ? `${goPath}.${key}` : key, unknown));
   }
