@@ -1,6 +1,7 @@
 /** What an answer about stored objects needs: the entry, the form that the client wants, and the writing of it. */
 import { badRequest, notAcceptable, notFound } from './errors.js';
-import type { Kind } from './kind.js';
+import { faceOf } from './face.js';
+import { idOf, type Kind } from './kind.js';
 import { type Wanted, wantedForm } from './negotiate.js';
 import { type IncludeObject, partial, tableOf } from './present.js';
 import type { ApiContext, ApiRequest, ResourceRoute } from './request.js';
@@ -9,9 +10,9 @@ import type { ViewEntry } from './view.js';
 
 /** Throws StatusError 404. */
 export function read({ engine }: ApiContext, kind: Kind, { namespace, name }: ResourceRoute): ViewEntry {
-  const entry = engine.view.entry(kind.kind, namespace, name ?? '');
+  const entry = engine.view.entry(idOf(engine.kinds.storedOf(kind)), namespace, name ?? '');
   if (!entry) throw notFound(kind, name ?? '');
-  return entry;
+  return faceOf(kind, entry);
 }
 
 /** Throws StatusError 406. */

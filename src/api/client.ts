@@ -234,7 +234,7 @@ export class ApiClient {
   }
 
   #kind(name: string): Kind {
-    const kind = this.#engine.kinds.find(one => one.kind === name);
+    const kind = this.#engine.kinds.byId(name);
     if (!kind) throw pathNotFound();
     return kind;
   }

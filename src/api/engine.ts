@@ -2,13 +2,14 @@
 import { clone, deepFreeze } from '../kube/json.js';
 import { type Store, StoreFullError, StoreUnavailableError } from '../store/contract.js';
 import { full, unavailable } from './errors.js';
-import { type AnyObject, apiVersionOf, type Kind } from './kind.js';
+import { type AnyObject, apiVersionOf, idOf, type Kind } from './kind.js';
+import type { KindRegistry } from './kind-registry.js';
 import { encode, type View, ViewEntry } from './view.js';
 
 export interface Engine {
   readonly store: Store;
   readonly view: View;
-  readonly kinds: readonly Kind[];
+  readonly kinds: KindRegistry;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** In [0, 1). */
@@ -44,7 +45,7 @@ export async function commitObject(
 /** The object as it is now stored: from the cache if no later write has passed it, so that its JSON is made once. */
 export function entryAfter(engine: Engine, kind: Kind, object: AnyObject, revision: number): ViewEntry {
   const { namespace, name } = object.metadata;
-  const cached = engine.view.entry(kind.kind, namespace, name);
+  const cached = engine.view.entry(idOf(kind), namespace, name);
   return cached?.revision === revision ? cached : entryOf(kind, object, revision);
 }
 

@@ -38,7 +38,7 @@ export class Handler {
       case 'discovery': {
         const { request, response } = call;
         const answer = discover(
-          this.#context.engine.kinds,
+          this.#context.engine.kinds.all,
           route.path,
           request.headers.accept,
           request.headers.host ?? '',

@@ -1,6 +1,7 @@
 /** What a kind is: data and a few pure functions. The engine does the rest; kinds/ has one file per kind. */
 import type { KubeObject } from '../kube/meta.js';
 import type { FieldError } from './errors.js';
+import type { ApiContext, ApiRequest } from './request.js';
 
 /** Any object, in JSON's shape. */
 export type AnyObject = KubeObject & { [field: string]: unknown };
@@ -23,6 +24,12 @@ interface Subresource {
   readonly verbs: readonly string[];
 }
 
+/** What a review may know of the request. */
+export interface ReviewCall {
+  readonly context: ApiContext;
+  readonly call: ApiRequest;
+}
+
 /** Where `/scale` finds its three values. */
 export interface ScalePaths {
   /** Steps into the object, such as `['spec', 'replicas']`. */
@@ -34,7 +41,7 @@ export interface ScalePaths {
 
 /** This kind is another version or face of a kind that is stored: autoscaling/v1 of v2, events.k8s.io of core Event. */
 export interface Conversion {
-  /** The stored kind's `group/version` and kind. */
+  /** The stored kind's group and kind. */
   readonly stored: { readonly group: string; readonly version: string; readonly kind: string };
   /** Pure; both give a new object with the right apiVersion. */
   readonly fromStored: (object: AnyObject) => AnyObject;
@@ -45,6 +52,8 @@ export interface Kind {
   readonly group: string;
   readonly version: string;
   readonly kind: string;
+  /** Its name in the cache, where that is not `kind`: custom resources are `Kind.group`, so that none hides a built-in one. */
+  readonly id?: string;
   readonly plural: string;
   readonly singular: string;
   readonly namespaced: boolean;
@@ -78,10 +87,14 @@ export interface Kind {
   readonly markDeleted?: (object: AnyObject) => void;
   /** True while something beside `metadata.finalizers` holds a deleted object. */
   readonly isHeld?: (object: AnyObject) => boolean;
+  /** What becomes of its dependents when a deletion does not say; absent: `Background`. */
+  readonly defaultPropagation?: 'Orphan';
   /** Serves `/scale`. */
   readonly scale?: ScalePaths;
   /** Not stored itself, but served from another kind. */
   readonly conversion?: Conversion;
+  /** Answers a create without storing anything: access reviews. */
+  readonly review?: (object: AnyObject, call: ReviewCall) => Promise<AnyObject> | AnyObject;
   /** Names that may not be deleted. */
   readonly permanentNames?: readonly string[];
 }
@@ -90,6 +103,8 @@ export const allVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 
 
 export const apiVersionOf = (kind: Pick<Kind, 'group' | 'version'>): string =>
   kind.group ? `${kind.group}/${kind.version}` : kind.version;
+/** The kind's name in the cache, for controllers, and in what it watches. */
+export const idOf = (kind: Pick<Kind, 'id' | 'kind'>): string => kind.id ?? kind.kind;
 export const supports = (kind: Kind, verb: string): boolean => (kind.verbs ?? allVerbs).includes(verb);
 
 /** Where objects of the kind live in the store, with a trailing `/`. */

@@ -64,9 +64,7 @@ export function verbOf(method: string, route: Route, query: URLSearchParams): st
 
 /** Throws StatusError 404 for what is not served, and for a namespace where none belongs. */
 export function kindOf(context: ApiContext, route: ResourceRoute): Kind {
-  const kind = context.engine.kinds.find(
-    one => one.group === route.group && one.version === route.version && one.plural === route.plural,
-  );
+  const kind = context.engine.kinds.find(route.group, route.version, route.plural);
   if (!kind || (route.namespace !== undefined && !kind.namespaced)) throw pathNotFound();
   if (kind.namespaced && route.name !== undefined && route.namespace === undefined) throw pathNotFound();
   return kind;

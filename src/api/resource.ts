@@ -3,6 +3,7 @@ import { at } from '../kube/json.js';
 import { includeOf, read, sendEntry, wantedOf } from './answer.js';
 import { mediaType, readDeleteOptions, readObject } from './codec.js';
 import { badRequest, methodNotAllowed } from './errors.js';
+import { faceOf } from './face.js';
 import { apiVersionOf, type Kind, supports } from './kind.js';
 import { flag } from './log.js';
 import { listJson, partial, tableOf } from './present.js';
@@ -21,7 +22,7 @@ import { readBody, sendJson } from './respond.js';
 import { handleSubresource } from './subresource.js';
 import { applyObject, applyType } from './verbs/apply.js';
 import { createObject } from './verbs/create.js';
-import { deleteObject } from './verbs/delete.js';
+import { type DeleteOptions, deleteObject, type Propagation } from './verbs/delete.js';
 import { listPage, type Page } from './verbs/list.js';
 import { patchObject } from './verbs/patch.js';
 import { updateObject } from './verbs/update.js';
@@ -57,7 +58,12 @@ export async function handleResource(context: ApiContext, call: ApiRequest, rout
 }
 
 function list(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): void {
-  sendPage(context, call, kind, listPage(context.engine.view, kind, route.namespace, call.query));
+  sendPage(context, call, kind, pageOf(context, call, kind, route));
+}
+
+function pageOf({ engine }: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Page {
+  const page = listPage(engine.view, engine.kinds.storedOf(kind), route.namespace, call.query);
+  return kind.conversion ? { ...page, entries: page.entries.map(entry => faceOf(kind, entry)) } : page;
 }
 
 function sendPage({ engine }: ApiContext, call: ApiRequest, kind: Kind, page: Page): void {
@@ -97,6 +103,7 @@ async function create(context: ApiContext, call: ApiRequest, kind: Kind, route: 
   if (kind.namespaced && given && given !== route.namespace)
     throw badRequest('the namespace of the provided object does not match the namespace sent on the request');
   for (const text of warnings) warn(call.response, text);
+  if (kind.review) return sendJson(call.response, 201, await kind.review(object, { context, call }));
   const entry = await createObject(context.engine, kind, route.namespace, object, {
     dryRun: isDryRun(call.query.getAll('dryRun')),
   });
@@ -159,15 +166,8 @@ async function apply(
   sendEntry(context, call, kind, created ? 201 : 200, entry);
 }
 
-interface DeletionRequest {
-  readonly gracePeriodSeconds: number | undefined;
-  readonly uid: string | undefined;
-  readonly resourceVersion: string | undefined;
-  readonly dryRun: boolean;
-}
-
 /** Options come in the body or, without one, in the query. Throws StatusError 400. */
-async function deletionOf(call: ApiRequest): Promise<DeletionRequest> {
+async function deletionOf(call: ApiRequest): Promise<DeleteOptions> {
   const options = readDeleteOptions(await readBody(call.request), call.request.headers['content-type']);
   const grace = options.gracePeriodSeconds ?? numberParameter(call.query, 'gracePeriodSeconds');
   if (grace !== undefined && (grace as number) < 0)
@@ -181,8 +181,14 @@ async function deletionOf(call: ApiRequest): Promise<DeletionRequest> {
     gracePeriodSeconds: grace as number | undefined,
     uid: at(options, 'preconditions', 'uid') as string | undefined,
     resourceVersion: at(options, 'preconditions', 'resourceVersion') as string | undefined,
+    propagation: (policy as Propagation | undefined) ?? legacyPropagation(options.orphanDependents),
     dryRun: isDryRun([...((options.dryRun as string[] | undefined) ?? []), ...call.query.getAll('dryRun')]),
   };
+}
+
+/** `orphanDependents`, from before there were policies. */
+function legacyPropagation(orphanDependents: unknown): Propagation | undefined {
+  return orphanDependents === undefined ? undefined : orphanDependents ? 'Orphan' : 'Background';
 }
 
 async function remove(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
@@ -200,7 +206,7 @@ async function remove(context: ApiContext, call: ApiRequest, kind: Kind, route: 
 
 async function removeAll(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
   const options = await deletionOf(call);
-  const page = listPage(context.engine.view, kind, route.namespace, call.query);
+  const page = pageOf(context, call, kind, route);
   const removals = page.entries.map(entry =>
     deleteObject(context.engine, kind, entry.object.metadata.namespace, entry.object.metadata.name, options),
   );

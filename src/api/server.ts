@@ -21,6 +21,7 @@ import { type ApiContext, type ApiRequest, verbOf } from './request.js';
 import { refuseUpgrade, sendError } from './respond.js';
 import { PathError, parseRoute } from './route.js';
 import { handleUpgrade } from './streaming/dispatch.js';
+import { hasNoBody, responseOn, takesUpgrade } from './streaming/ignored-upgrade.js';
 import type { NodeStreams } from './streams.js';
 
 export interface ApiServerOptions {
@@ -80,7 +81,7 @@ class Listener implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    const openApi = openApiDocuments(options.engine.kinds, kubernetesVersion.gitVersion);
+    const openApi = openApiDocuments(options.engine.kinds.all, kubernetesVersion.gitVersion);
     this.#context = { ...options, openApi, version: kubernetesVersion, isReady: () => this.#ready };
     this.#handler = new Handler(this.#context);
     this.tokens.add(options.pki.adminToken, { name: 'keelson-admin', groups: [admins, 'system:authenticated'] });
@@ -180,6 +181,8 @@ class Listener implements ApiServer {
       const identity = authenticate(request, this.tokens);
       const hook = findHook(this.#upgrades, path);
       if (hook) return await hook(request, socket, head, { path, query, identity });
+      if (!takesUpgrade(routeOf(path)) && hasNoBody(request))
+        return await this.#request(request, responseOn(request, socket));
       const { route } = this.#authorized({ request, path, query, identity });
       await handleUpgrade(this.#context, route, query, { request, socket, head });
     } catch (error) {

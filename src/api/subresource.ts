@@ -7,6 +7,7 @@ import type { ApiContext, ApiRequest, ResourceRoute } from './request.js';
 import { binding } from './subresources/binding.js';
 import { eviction } from './subresources/eviction.js';
 import { finalize } from './subresources/finalize.js';
+import { scale } from './subresources/scale.js';
 
 /** Throws StatusError. */
 export async function handleSubresource(
@@ -25,6 +26,8 @@ export async function handleSubresource(
       return eviction(context, call, route, kind);
     case 'finalize':
       return finalize(context, call, route, kind);
+    case 'scale':
+      return scale(context, call, route, kind);
     case 'log':
       return serveLog(context, call, read(context, kind, route).object);
     case 'exec':

@@ -5,7 +5,7 @@
  */
 import { clone, deepFreeze } from '../kube/json.js';
 import type { Change, Store } from '../store/contract.js';
-import { type AnyObject, type Kind, storePrefix } from './kind.js';
+import { type AnyObject, idOf, type Kind, storePrefix } from './kind.js';
 import { SortedMap } from './sorted.js';
 
 /** One state of one object. */
@@ -28,6 +28,7 @@ export class ViewEntry {
 export interface ObjectChange {
   readonly revision: number;
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  /** `idOf` the kind. */
   readonly kind: string;
   /** For DELETED: the last state, with the deletion's revision. */
   readonly object: AnyObject;
@@ -40,7 +41,7 @@ export interface EntryChange extends ObjectChange {
   readonly before?: ViewEntry;
 }
 
-/** What the scheduler, controllers, hub and dashboard read. `kind` is the kind's name: `Pod`. */
+/** What the scheduler, controllers, hub and dashboard read. `kind` is the kind's `idOf`: `Pod`. */
 export interface ObjectView {
   readonly incarnation: string;
   /** Everything up to this revision is in. */
@@ -92,6 +93,11 @@ export class View implements ObjectView {
 
   get kinds(): readonly Kind[] {
     return [...this.#byName.values()].map(({ kind }) => kind);
+  }
+
+  /** `idOf` every kind. */
+  get ids(): readonly string[] {
+    return [...this.#byName.keys()];
   }
 
   get oldest(): number {
@@ -164,9 +170,14 @@ export class View implements ObjectView {
     this.#subscription.close();
   }
 
+  /** Takes up a kind whose first object is yet to come, in the place of an older one of that name. */
+  addKind(kind: Kind): void {
+    this.#addKind(kind);
+  }
+
   #addKind(kind: Kind): void {
     const state: KindState = { kind, entries: new SortedMap(), listeners: new Set() };
-    this.#byName.set(kind.kind, state);
+    this.#byName.set(idOf(kind), state);
     this.#byPrefix.set(storePrefix(kind), state);
   }
 
@@ -197,7 +208,7 @@ export class View implements ObjectView {
     const event: EntryChange = {
       revision: change.revision,
       type,
-      kind: state.kind.kind,
+      kind: idOf(state.kind),
       object: entry.object,
       entry,
       ...(before && { previous: before.object, before }),

@@ -18,7 +18,15 @@ export function serveWatch({ engine }: ApiContext, call: ApiRequest, kind: Kind,
   let send = (line: Buffer): void => void early.push(line);
   const watch = startWatch(
     engine.view,
-    { kind, namespace: route.namespace, query, wanted: wantedOf(call), include: includeOf(query), now: engine.now },
+    {
+      kind,
+      stored: engine.kinds.storedOf(kind),
+      namespace: route.namespace,
+      query,
+      wanted: wantedOf(call),
+      include: includeOf(query),
+      now: engine.now,
+    },
     line => send(line),
   );
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });

@@ -8,6 +8,7 @@ import { bootstrap } from '../api/bootstrap.js';
 import { ApiClient } from '../api/client.js';
 import type { Engine } from '../api/engine.js';
 import { forbidden } from '../api/errors.js';
+import { KindRegistry } from '../api/kind-registry.js';
 import { builtInKinds } from '../api/kinds/index.js';
 import { writeKubeconfig } from '../api/kubeconfig.js';
 import { openPki } from '../api/pki.js';
@@ -51,8 +52,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const pki = await openPki(join(options.dataDir, 'pki'));
   // a failed fsync cannot be retried: only a new start knows what is on the disk (reliability rule A16)
   const store = await openSqliteStore({ file: join(options.dataDir, 'store.db'), onFatal: error => fatal(error) });
-  const view = new View(store, builtInKinds);
-  const engine: Engine = { store, view, kinds: builtInKinds, now: () => Date.now(), random: Math.random };
+  const kinds = new KindRegistry(builtInKinds);
+  const view = new View(store, kinds.stored);
+  const engine: Engine = { store, view, kinds, now: () => Date.now(), random: Math.random };
   await bootstrap(engine);
   const client = new ApiClient(engine);
 
@@ -118,7 +120,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   }
   const compaction = startCompaction(store, log);
   const scheduler = new SchedulerLoop(schedulerView(view), schedulerWrites(client, log), log);
-  const controllers = startControllers({ controllers: allControllers, view, client, log, now: engine.now });
+  const controllers = startControllers({ controllers: allControllers, view, kinds, client, log, now: engine.now });
   log.info({ url, revision: view.revision }, 'controller started');
   return {
     url,

@@ -15,6 +15,10 @@ export interface FactsView {
   list(kind: string, namespace?: string): readonly Seen[];
   /** Kinds whose objects live in namespaces. */
   readonly namespacedKinds: readonly string[];
+  /** Objects that name this UID as an owner. */
+  dependents(uid: string): readonly Seen[];
+  /** The kind's name here for what a reference calls it; undefined for what is not served. */
+  kindOf(apiVersion: string, kind: string): { readonly name: string; readonly namespaced: boolean } | undefined;
 }
 
 /** All that a decision may know. */
@@ -32,13 +36,15 @@ export interface Facts {
 }
 
 export interface Wake {
-  /** A kind's name, or `*` for all kinds with a namespace. */
+  /** A kind's name, `*` for all kinds with a namespace, `**` for all. */
   readonly kind: string;
-  /** Which keys of ours a change of this object means. */
-  readonly keys: (object: Seen) => readonly Key[];
+  /** Which keys of ours a change (or the deletion) of this object means. */
+  readonly keys: (object: Seen, deleted: boolean) => readonly Key[];
 }
 
 export interface Target {
+  /** With it, `kind` is what the object itself calls its kind; without, a name as `FactsView` knows it. */
+  readonly apiVersion?: string | undefined;
   readonly kind: string;
   readonly namespace?: string | undefined;
   readonly name: string;
@@ -55,7 +61,12 @@ export type Action =
       readonly patch: object;
       readonly subresource?: 'status' | 'finalize';
     }
-  | { readonly do: 'delete'; readonly target: Target; readonly graceSeconds?: number }
+  | {
+      readonly do: 'delete';
+      readonly target: Target;
+      readonly graceSeconds?: number;
+      readonly propagation?: 'Background' | 'Foreground' | 'Orphan';
+    }
   | {
       readonly do: 'event';
       readonly about: ObjectReference;
@@ -86,5 +97,11 @@ export interface Controller {
 
 export function targetOf(object: KubeObject): Target {
   const { namespace, name, uid } = object.metadata;
-  return { kind: object.kind, ...(namespace && { namespace }), name, ...(uid && { uid }) };
+  return {
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    ...(namespace && { namespace }),
+    name,
+    ...(uid && { uid }),
+  };
 }

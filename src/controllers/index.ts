@@ -1,6 +1,7 @@
 /** All controllers. A new one is one file, and one line here. */
 import type { Controller } from './contract.js';
 import { eventTtlController } from './event-ttl.js';
+import { garbageCollector } from './garbage-collector.js';
 import { namespaceController } from './namespace.js';
 import { nodeLifecycleController } from './node-lifecycle.js';
 import { podGcController } from './pod-gc.js';
@@ -11,5 +12,6 @@ export const controllers: readonly Controller[] = [
   serviceAccountController,
   nodeLifecycleController,
   podGcController,
+  garbageCollector,
   eventTtlController,
 ];

@@ -3,6 +3,9 @@
  * concurrency, and tries again after a lost race or an error. The only file here with `await`.
  */
 import type { ApiClient } from '../api/client.js';
+import { idOf } from '../api/kind.js';
+import type { KindRegistry } from '../api/kind-registry.js';
+import { OwnerIndex } from '../api/owners.js';
 import type { ObjectChange, View } from '../api/view.js';
 import { describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
@@ -14,6 +17,7 @@ export interface RunnerOptions {
   readonly controllers: readonly Controller[];
   readonly view: View;
   readonly client: ApiClient;
+  readonly kinds: KindRegistry;
   readonly log: Logger;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -21,9 +25,11 @@ export interface RunnerOptions {
 }
 
 export function startControllers(options: RunnerOptions): { close(): Promise<void> } {
-  const runners = options.controllers.map(controller => new Runner(controller, options));
+  const owners = new OwnerIndex(options.view);
+  const runners = options.controllers.map(controller => new Runner(controller, options, owners));
   return {
     close: async () => {
+      owners.close();
       await Promise.all(runners.map(runner => runner.close()));
     },
   };
@@ -35,6 +41,7 @@ const deleteBatch = 100;
 class Runner {
   readonly #controller: Controller;
   readonly #options: RunnerOptions;
+  readonly #owners: OwnerIndex;
   readonly #queue: KeyedQueue<Key>;
   readonly #subscription: { close(): void };
   readonly #seen = new Map<string, number>();
@@ -42,8 +49,9 @@ class Runner {
   /** The revision of the last write made for a key: it runs again only when the cache has that. */
   readonly #written = new Map<Key, number>();
 
-  constructor(controller: Controller, options: RunnerOptions) {
+  constructor(controller: Controller, options: RunnerOptions, owners: OwnerIndex) {
     this.#controller = controller;
+    this.#owners = owners;
     this.#options = options;
     this.#started = options.now();
     this.#queue = new KeyedQueue<Key>({
@@ -54,8 +62,8 @@ class Runner {
     this.#subscription = options.view.subscribe(change => this.#wake(change));
     for (const key of controller.startKeys ?? []) this.#queue.add(key);
     for (const { kind, keys } of controller.wakes) {
-      for (const name of kind === '*' ? namespacedKinds(options.view) : [kind])
-        for (const object of options.view.list(name)) for (const key of keys(object)) this.#queue.add(key);
+      for (const name of kind === '**' ? options.view.ids : kind === '*' ? namespacedKinds(options.view) : [kind])
+        for (const object of options.view.list(name)) for (const key of keys(object, false)) this.#queue.add(key);
     }
   }
 
@@ -64,13 +72,13 @@ class Runner {
     await this.#queue.close();
   }
 
-  #wake({ kind, object, previous }: ObjectChange): void {
+  #wake({ type, kind, object, previous }: ObjectChange): void {
     const { namespace, name } = object.metadata;
     if (this.#controller.observes?.includes(kind)) this.#seen.set(seenKey(kind, namespace, name), this.#options.now());
     for (const wake of this.#controller.wakes) {
-      if (wake.kind !== kind && !(wake.kind === '*' && namespace)) continue;
-      for (const key of wake.keys(object)) this.#queue.add(key);
-      if (previous) for (const key of wake.keys(previous)) this.#queue.add(key);
+      if (wake.kind !== kind && wake.kind !== '**' && !(wake.kind === '*' && namespace)) continue;
+      for (const key of wake.keys(object, type === 'DELETED')) this.#queue.add(key);
+      if (previous) for (const key of wake.keys(previous, false)) this.#queue.add(key);
     }
   }
 
@@ -84,9 +92,9 @@ class Runner {
   }
 
   #facts(): Facts {
-    const { view, now, random = Math.random } = this.#options;
+    const { view, kinds, now, random = Math.random } = this.#options;
     return {
-      view: factsView(view),
+      view: factsView(view, kinds, this.#owners),
       now: now(),
       random,
       seenAt: (kind, namespace, name) => this.#seen.get(seenKey(kind, namespace, name)) ?? this.#started,
@@ -110,15 +118,20 @@ class Runner {
     }
   }
 
+  #kindName({ apiVersion, kind }: { apiVersion?: string | undefined; kind: string }): string {
+    const found = apiVersion === undefined ? undefined : this.#options.kinds.ofObject(apiVersion, kind);
+    return found ? idOf(found) : kind;
+  }
+
   async #write(action: Action): Promise<number> {
     const { client } = this.#options;
     switch (action.do) {
       case 'create':
-        return (await client.create(action.object.kind, action.object)).revision;
+        return (await client.create(this.#kindName(action.object), action.object)).revision;
       case 'patch':
         return (
           await client.patch(
-            action.target.kind,
+            this.#kindName(action.target),
             { ...action.target, resourceVersion: action.at },
             action.patch,
             action.subresource,
@@ -126,11 +139,10 @@ class Runner {
         ).revision;
       case 'delete':
         return (
-          await client.delete(
-            action.target.kind,
-            action.target,
-            action.graceSeconds === undefined ? {} : { gracePeriodSeconds: action.graceSeconds },
-          )
+          await client.delete(this.#kindName(action.target), action.target, {
+            gracePeriodSeconds: action.graceSeconds,
+            propagation: action.propagation,
+          })
         ).revision;
       case 'event':
         return (
@@ -150,14 +162,19 @@ const seenKey = (kind: string, namespace: string | undefined, name: string): str
   `${kind}/${namespace ?? ''}/${name}`;
 
 function namespacedKinds(view: View): string[] {
-  return view.kinds.filter(kind => kind.namespaced).map(({ kind }) => kind);
+  return view.kinds.filter(kind => kind.namespaced).map(idOf);
 }
 
-function factsView(view: View): FactsView {
+function factsView(view: View, kinds: KindRegistry, owners: OwnerIndex): FactsView {
   return {
     get: (kind, namespace, name) => view.get(kind, namespace, name) as Seen | undefined,
     list: (kind, namespace) => view.list(kind, namespace) as Seen[],
     namespacedKinds: namespacedKinds(view),
+    dependents: uid => owners.dependents(uid) as Seen[],
+    kindOf: (apiVersion, kind) => {
+      const found = kinds.ofObject(apiVersion, kind);
+      return found && { name: idOf(found), namespaced: found.namespaced };
+    },
   };
 }
 

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { bootstrap } from '../../src/api/bootstrap.js';
 import { ApiClient } from '../../src/api/client.js';
 import type { Engine } from '../../src/api/engine.js';
+import { KindRegistry } from '../../src/api/kind-registry.js';
 import { builtInKinds } from '../../src/api/kinds/index.js';
 import { kubeconfig } from '../../src/api/kubeconfig.js';
 import { openPki, type Pki } from '../../src/api/pki.js';
@@ -41,14 +42,15 @@ export async function startApiServer({
 } = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'keelson-api-'));
   const opened = store ?? (await openSqliteStore({ file: join(folder, 'store', 'keelson.db') }));
-  const view = new View(opened, builtInKinds);
-  const engine: Engine = { store: opened, view, kinds: builtInKinds, now: Date.now, random: Math.random };
+  const kinds = new KindRegistry(builtInKinds);
+  const view = new View(opened, kinds.stored);
+  const engine: Engine = { store: opened, view, kinds, now: Date.now, random: Math.random };
   await bootstrap(engine);
   const pki = await openPki(join(folder, 'pki'));
   const log = pino({ level: process.env.KEELSON_LOG ?? 'error' });
   const server = createApiServer({ engine, pki, streams, log });
   const client = new ApiClient(engine);
-  const running = startControllers({ controllers, view, client, log, now: engine.now });
+  const running = startControllers({ controllers, view, kinds, client, log, now: engine.now });
   const { url } = await server.listen({ port });
   const close = async (): Promise<void> => {
     await server.close();

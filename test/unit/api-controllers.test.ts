@@ -8,30 +8,8 @@ import { graceMs, nodeLifecycleController } from '../../src/controllers/node-lif
 import { podGcController, quarantineMs } from '../../src/controllers/pod-gc.js';
 import { serviceAccountController } from '../../src/controllers/service-account.js';
 import { timestamp } from '../../src/kube/time.js';
+import { facts, object, start } from '../helpers/facts.js';
 
-const start = 1_700_000_000_000;
-
-function facts(objects: readonly Seen[], now = start, seenAt = start): Facts {
-  const matches = (kind: string, namespace?: string) =>
-    objects.filter(o => o.kind === kind && (namespace === undefined || o.metadata.namespace === namespace));
-  return {
-    now,
-    random: () => 0.5,
-    seenAt: () => seenAt,
-    view: {
-      namespacedKinds: ['Pod', 'ConfigMap', 'ServiceAccount'],
-      list: matches,
-      get: (kind, namespace, name) => matches(kind, namespace).find(o => o.metadata.name === name),
-    },
-  };
-}
-const object = (kind: string, name: string, namespace?: string, more: object = {}): Seen =>
-  ({
-    apiVersion: 'v1',
-    kind,
-    metadata: { name, uid: `${kind}-${name}`, resourceVersion: '7', ...(namespace && { namespace }) },
-    ...more,
-  }) as Seen;
 const deleted = (seen: Seen): Seen => ({
   ...seen,
   metadata: { ...seen.metadata, deletionTimestamp: timestamp(start) },

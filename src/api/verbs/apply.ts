@@ -5,7 +5,7 @@ import { applyTo, lastApplied } from '../apply/apply.js';
 import { type FieldValidation, parseJson, parseYaml, typed } from '../codec.js';
 import type { Engine } from '../engine.js';
 import { badRequest, invalidObject, required } from '../errors.js';
-import type { AnyObject, Kind } from '../kind.js';
+import { type AnyObject, idOf, type Kind } from '../kind.js';
 import type { ViewEntry } from '../view.js';
 import { createObject, maxAttempts, type WriteOptions } from './create.js';
 import { updateObject } from './update.js';
@@ -40,7 +40,7 @@ export async function applyObject(
   const change = (old: AnyObject): AnyObject =>
     refreshLastApplied(applyTo(kind, old, applied, options), applied, request);
   for (let attempt = 1; ; attempt++) {
-    const exists = engine.view.entry(kind.kind, namespace, name) !== undefined;
+    const exists = engine.view.entry(idOf(engine.kinds.storedOf(kind)), namespace, name) !== undefined;
     if (exists || subresource)
       return { created: false, entry: await updateObject(engine, kind, namespace, name, change, request) };
     try {

@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto';
 import { clone } from '../../kube/json.js';
 import { generatedSuffix } from '../../kube/names.js';
 import { timestamp } from '../../kube/time.js';
-import { admitCreate } from '../admit.js';
+import { admitCreate, reserveShared } from '../admit.js';
 import { commitObject, type Engine, entryAfter, entryOf, ordered } from '../engine.js';
 import { alreadyExists, badRequest, conflict, invalidObject, tooLarge } from '../errors.js';
-import { type AnyObject, type Kind, storeKey } from '../kind.js';
+import { faceOf } from '../face.js';
+import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
 import { objectLimit, validateMetadata } from '../validate.js';
 import { encode, type ViewEntry } from '../view.js';
 
@@ -27,19 +28,28 @@ export async function createObject(
   given: AnyObject,
   options: WriteOptions & { readonly keepManagers?: boolean } = {},
 ): Promise<ViewEntry> {
+  if (kind.conversion) {
+    const stored = engine.kinds.storedOf(kind);
+    return faceOf(kind, await createObject(engine, stored, namespace, kind.conversion.toStored(given), options));
+  }
   for (let attempt = 1; ; attempt++) {
     const object = prepare(engine, kind, namespace, given, options.keepManagers ?? false);
     const key = storeKey(kind, namespace, object.metadata.name);
     const compares = admitCreate(engine, kind, object);
-    check(kind, object);
-    if (engine.view.entry(kind.kind, namespace, object.metadata.name)) {
-      // a generated name may collide: another one is tried
-      if (given.metadata?.name || attempt >= maxAttempts) throw alreadyExists(kind, object.metadata.name);
-      continue;
+    const reserved = reserveShared(engine, kind, object);
+    try {
+      check(kind, object);
+      if (engine.view.entry(idOf(kind), namespace, object.metadata.name)) {
+        // a generated name may collide: another one is tried
+        if (given.metadata?.name || attempt >= maxAttempts) throw alreadyExists(kind, object.metadata.name);
+        continue;
+      }
+      if (options.dryRun) return entryOf(kind, object, 0);
+      const done = await commitObject(engine, key, object, [{ key, modRevision: 0 }, ...compares]);
+      if (done) return entryAfter(engine, kind, object, done.revision);
+    } finally {
+      reserved?.release();
     }
-    if (options.dryRun) return entryOf(kind, object, 0);
-    const done = await commitObject(engine, key, object, [{ key, modRevision: 0 }, ...compares]);
-    if (done) return entryAfter(engine, kind, object, done.revision);
     if (attempt >= maxAttempts)
       throw conflict(kind, object.metadata.name, 'its namespace keeps changing; please try again');
   }

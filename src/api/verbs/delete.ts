@@ -1,17 +1,22 @@
 /** Delete: at once, or marked and held by a grace period or by finalizers (kubernetes-wire §9.4). */
-import { clone } from '../../kube/json.js';
+import { clone, deepEqual } from '../../kube/json.js';
 import { parseTime, timestamp } from '../../kube/time.js';
 import { commitObject, type Engine, entryAfter, entryOf } from '../engine.js';
 import { conflict, forbidden, modified, notFound } from '../errors.js';
-import { type AnyObject, type Kind, storeKey } from '../kind.js';
+import { faceOf } from '../face.js';
+import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
 import type { ViewEntry } from '../view.js';
 import { maxAttempts } from './create.js';
 import { isFinished, otherUid } from './update.js';
+
+/** What becomes of objects that name the deleted one as their owner (Kubernetes docs: garbage collection). */
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number | undefined;
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
+  readonly propagation?: Propagation | undefined;
   readonly dryRun?: boolean;
 }
 
@@ -29,12 +34,16 @@ export async function deleteObject(
   name: string,
   options: DeleteOptions = {},
 ): Promise<Deleted> {
+  if (kind.conversion) {
+    const { gone, entry } = await deleteObject(engine, engine.kinds.storedOf(kind), namespace, name, options);
+    return { gone, entry: faceOf(kind, entry) };
+  }
   if (kind.permanentNames?.includes(name)) throw forbidden(kind, name, 'this namespace may not be deleted');
   for (let attempt = 1; ; attempt++) {
-    const old = engine.view.entry(kind.kind, namespace, name);
+    const old = engine.view.entry(idOf(kind), namespace, name);
     if (!old) throw notFound(kind, name);
     checkPreconditions(kind, name, old.object, options);
-    const next = marked(engine, kind, old.object, options.gracePeriodSeconds);
+    const next = marked(engine, kind, old.object, options);
     const gone = isFinished(kind, next);
     if (!gone && next === old.object) return { gone: false, entry: old };
     if (options.dryRun) return { gone, entry: entryOf(kind, next, old.revision) };
@@ -61,22 +70,42 @@ function checkPreconditions(
     );
 }
 
-/** The object with its deletion marked; the same object if nothing changes. A second deletion can only shorten the grace. */
-function marked(engine: Engine, kind: Kind, old: AnyObject, requested: number | undefined): AnyObject {
-  const grace = kind.graceSeconds?.(old, requested) ?? 0;
+/** The object with its deletion marked; the same object if nothing changes. */
+function marked(engine: Engine, kind: Kind, old: AnyObject, options: DeleteOptions): AnyObject {
+  const held = withFinalizers(kind, old, options.propagation);
   const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = old.metadata;
-  if (
-    deletionTimestamp &&
-    (grace >= deletionGracePeriodSeconds || (requested === undefined && deletionGracePeriodSeconds > 0 && grace > 0))
-  )
-    return old;
+  const grace = kind.graceSeconds?.(old, options.gracePeriodSeconds) ?? 0;
+  if (deletionTimestamp && !shortens(grace, deletionGracePeriodSeconds, options.gracePeriodSeconds)) return held;
   const began = deletionTimestamp
     ? (parseTime(deletionTimestamp) ?? engine.now()) - deletionGracePeriodSeconds * 1000
     : engine.now();
-  const next = clone(old);
+  const next = clone(held);
   next.metadata.deletionTimestamp = timestamp(began + grace * 1000);
   next.metadata.deletionGracePeriodSeconds = grace;
   if (kind.hasStatus && !deletionTimestamp) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   kind.markDeleted?.(next);
+  return next;
+}
+
+/** A second deletion can only shorten the grace, and only one that says how long, or finds nobody to wait for. */
+function shortens(grace: number, before: number, requested: number | undefined): boolean {
+  return grace < before && (requested !== undefined || grace === 0);
+}
+
+const orphan = 'orphan';
+const foreground = 'foregroundDeletion';
+
+/** The collector's marks, as the policy says; without a policy they stay, or are the kind's own custom. */
+function withFinalizers(kind: Kind, old: AnyObject, asked: Propagation | undefined): AnyObject {
+  const before = old.metadata.finalizers ?? [];
+  const isMarked = before.includes(orphan) || before.includes(foreground);
+  const policy = asked ?? (isMarked ? undefined : kind.defaultPropagation);
+  if (!policy) return old;
+  const others = before.filter(name => name !== orphan && name !== foreground);
+  const mark = policy === 'Orphan' ? [orphan] : policy === 'Foreground' ? [foreground] : [];
+  const finalizers = [...others, ...mark];
+  if (deepEqual(finalizers, before)) return old;
+  const next = clone(old);
+  next.metadata.finalizers = finalizers;
   return next;
 }

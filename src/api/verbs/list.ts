@@ -1,7 +1,7 @@
 /** List: which entries, at which revision, and how to go on (kubernetes-wire §7). */
 import { failure } from '../../kube/status.js';
 import { badRequest, expired, futureRevision } from '../errors.js';
-import type { Kind } from '../kind.js';
+import { idOf, type Kind } from '../kind.js';
 import { type Selection, selectionOf } from '../select.js';
 import type { View, ViewEntry } from '../view.js';
 
@@ -29,8 +29,8 @@ export function listPage(view: View, kind: Kind, namespace: string | undefined, 
     );
   const all =
     revision === view.revision
-      ? view.entries(kind.kind, namespace, token?.after)
-      : after(view.entriesAt(kind.kind, revision, namespace), token?.after);
+      ? view.entries(idOf(kind), namespace, token?.after)
+      : after(view.entriesAt(idOf(kind), revision, namespace), token?.after);
   return cut(select(view, kind, namespace, selection, all, revision), limit, revision, selection);
 }
 
@@ -92,7 +92,7 @@ function select(
   if (selection.isEverything) return all;
   // one named object, now: no need to walk through all
   if (selection.name && revision === view.revision && (namespace !== undefined || !kind.namespaced)) {
-    const entry = view.entry(kind.kind, namespace, selection.name);
+    const entry = view.entry(idOf(kind), namespace, selection.name);
     return entry && selection.matches(entry.object) ? [entry] : [];
   }
   return filter(all, selection);

@@ -1,10 +1,12 @@
 /** Update, of the object or one subresource: read, change, default, validate, compare-and-write; a lost race runs again. */
 import { clone, deepEqual } from '../../kube/json.js';
 import { timestamp } from '../../kube/time.js';
+import { reserveShared } from '../admit.js';
 import { trackUpdate } from '../apply/apply.js';
 import { commitObject, type Engine, entryAfter, entryOf, ordered } from '../engine.js';
 import { badRequest, conflict, modified, notFound } from '../errors.js';
-import { type AnyObject, type Kind, storeKey } from '../kind.js';
+import { faceOf } from '../face.js';
+import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
 import { validateMetadataUpdate } from '../validate.js';
 import type { ViewEntry } from '../view.js';
 import { check, maxAttempts, type WriteOptions } from './create.js';
@@ -31,27 +33,40 @@ export async function updateObject(
   change: (old: AnyObject) => AnyObject,
   options: UpdateOptions = {},
 ): Promise<ViewEntry> {
+  const { conversion } = kind;
+  if (conversion) {
+    const inner = (old: AnyObject): AnyObject => conversion.toStored(change(conversion.fromStored(old)));
+    return faceOf(kind, await updateObject(engine, engine.kinds.storedOf(kind), namespace, name, inner, options));
+  }
   for (let attempt = 1; ; attempt++) {
-    const old = engine.view.entry(kind.kind, namespace, name);
+    const old = engine.view.entry(idOf(kind), namespace, name);
     if (!old) throw notFound(kind, name);
     if (options.uid && old.object.metadata.uid !== options.uid)
       throw otherUid(kind, name, options.uid, old.object.metadata.uid);
     const changed = change(old.object);
     const asked = changed.metadata?.resourceVersion;
     if (asked && asked !== old.object.metadata.resourceVersion) throw modified(kind, name);
-    const merged = merge(kind, old.object, changed, options.part ?? 'object');
-    const next = options.manager ? trackUpdate(kind, old.object, merged, writerOf(engine, options)) : merged;
-    if (deepEqual(next, withoutRevision(old.object))) return old;
-    if (options.part !== 'server')
-      check(kind, next, [
-        ...validateMetadataUpdate(next, old.object),
-        ...((options.part ?? 'object') === 'object' ? (kind.validateUpdate?.(next, old.object) ?? []) : []),
-      ]);
-    if (options.dryRun) return entryOf(kind, next, old.revision);
-    const key = storeKey(kind, namespace, name);
-    const gone = isFinished(kind, next);
-    const done = await commitObject(engine, key, gone ? undefined : next, [{ key, modRevision: old.revision }]);
-    if (done) return gone ? entryOf(kind, next, done.revision) : entryAfter(engine, kind, next, done.revision);
+    let reserved: { release(): void } | undefined;
+    const part = options.part ?? 'object';
+    try {
+      const merged = merge(kind, old.object, changed, part, object => {
+        if (part === 'object') reserved = reserveShared(engine, kind, object, old.object);
+      });
+      const next = options.manager ? trackUpdate(kind, old.object, merged, writerOf(engine, options)) : merged;
+      if (deepEqual(next, withoutRevision(old.object))) return old;
+      if (part !== 'server')
+        check(kind, next, [
+          ...validateMetadataUpdate(next, old.object),
+          ...(part === 'object' ? (kind.validateUpdate?.(next, old.object) ?? []) : []),
+        ]);
+      if (options.dryRun) return entryOf(kind, next, old.revision);
+      const key = storeKey(kind, namespace, name);
+      const gone = isFinished(kind, next);
+      const done = await commitObject(engine, key, gone ? undefined : next, [{ key, modRevision: old.revision }]);
+      if (done) return gone ? entryOf(kind, next, done.revision) : entryAfter(engine, kind, next, done.revision);
+    } finally {
+      reserved?.release();
+    }
     if (attempt >= maxAttempts) throw modified(kind, name);
   }
 }
@@ -71,7 +86,13 @@ export function isFinished(kind: Kind, object: AnyObject): boolean {
   return !kind.graceSeconds || deletionGracePeriodSeconds === 0;
 }
 
-function merge(kind: Kind, old: AnyObject, changed: AnyObject, part: 'object' | 'status' | 'server'): AnyObject {
+function merge(
+  kind: Kind,
+  old: AnyObject,
+  changed: AnyObject,
+  part: 'object' | 'status' | 'server',
+  complete: (object: AnyObject) => void,
+): AnyObject {
   const next =
     part === 'status'
       ? withManagersOf({ ...clone(withoutRevision(old)), status: clone(changed.status ?? {}) } as AnyObject, changed)
@@ -82,6 +103,7 @@ function merge(kind: Kind, old: AnyObject, changed: AnyObject, part: 'object' | 
   }
   const object = ordered(kind, next as AnyObject);
   if (part !== 'status') kind.defaults?.(object);
+  complete(object);
   if (kind.hasStatus && part !== 'status' && !deepEqual(specOf(object), specOf(old)))
     object.metadata.generation = (old.metadata.generation ?? 0) + 1;
   return object;

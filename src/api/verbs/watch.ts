@@ -5,7 +5,8 @@
 import { clone } from '../../kube/json.js';
 import { failure } from '../../kube/status.js';
 import { expired, futureRevision } from '../errors.js';
-import { type AnyObject, apiVersionOf, type Kind } from '../kind.js';
+import { faceOf } from '../face.js';
+import { type AnyObject, apiVersionOf, idOf, type Kind } from '../kind.js';
 import type { Wanted } from '../negotiate.js';
 import { type IncludeObject, partial, tableOf } from '../present.js';
 import { type Selection, selectionOf } from '../select.js';
@@ -14,6 +15,8 @@ import { parseRevision } from './list.js';
 
 export interface WatchRequest {
   readonly kind: Kind;
+  /** The kind whose objects these are: another one for a face. */
+  readonly stored: Kind;
   readonly namespace?: string | undefined;
   readonly query: URLSearchParams;
   readonly wanted: Wanted;
@@ -25,19 +28,21 @@ type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
 
 /** Begins a watch. Throws StatusError before anything is sent; closes by the returned function. */
 export function startWatch(view: View, request: WatchRequest, send: (line: Buffer) => void): { close(): void } {
-  const { kind, namespace, query } = request;
-  const selection = selectionOf(kind, query);
-  const write = writer(request, send);
+  const { kind, stored, namespace, query } = request;
+  const selection = selectionOf(stored, query);
+  const plain = writer(request, send);
+  const write: Write = kind.conversion ? (type, entry) => plain(type, faceOf(kind, entry)) : plain;
+  const id = idOf(stored);
   const { since, initial, marker } = startOf(view, query);
   const inScope = (key: string): boolean => namespace === undefined || key.startsWith(`${namespace}/`);
   const relay = (change: EntryChange): void => {
     if (inScope(change.entry.key)) relayChange(change, selection, write);
   };
   if (initial)
-    for (const entry of view.entries(kind.kind, namespace)) if (selection.matches(entry.object)) write('ADDED', entry);
-  if (since !== undefined) for (const change of view.changesSince(since)) if (change.kind === kind.kind) relay(change);
+    for (const entry of view.entries(id, namespace)) if (selection.matches(entry.object)) write('ADDED', entry);
+  if (since !== undefined) for (const change of view.changesSince(since)) if (change.kind === id) relay(change);
   if (marker) send(bookmark(request, view.revision, true));
-  const subscription = view.subscribeKind(kind.kind, relay);
+  const subscription = view.subscribeKind(id, relay);
   const bookmarks =
     query.get('allowWatchBookmarks') === 'true'
       ? setInterval(() => send(bookmark(request, view.revision, false)), bookmarkMs)
