@@ -60,12 +60,14 @@ export class SpdyStream {
     this.#events = events;
   }
 
-  /** Resolves when the connection can take more; rejects when the stream is over. */
+  /** Resolves when the connection can take more; rejects when the stream is over. Concurrent writes keep their order. */
   async write(data: Uint8Array): Promise<void> {
-    for (let at = 0; at < data.length; at += dataChunkBytes) {
-      if (this.#gone || this.#localEnded) throw new Error(`stream ${this.id} is closed`);
-      await this.connection.send(encodeData(this.id, data.subarray(at, at + dataChunkBytes), false));
-    }
+    if (this.#gone || this.#localEnded) throw new Error(`stream ${this.id} is closed`);
+    let sent: Promise<void> = Promise.resolve();
+    // no await in between: another write must not get among these pieces
+    for (let at = 0; at < data.length; at += dataChunkBytes)
+      sent = this.connection.send(encodeData(this.id, data.subarray(at, at + dataChunkBytes), false));
+    await sent;
   }
 
   /** No more data from here. */
