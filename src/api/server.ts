@@ -81,7 +81,7 @@ class Listener implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    const openApi = openApiDocuments(options.engine.kinds, kubernetesVersion.gitVersion);
+    const openApi = openApiDocuments(options.engine.kinds.all, kubernetesVersion.gitVersion);
     this.#context = { ...options, openApi, version: kubernetesVersion, isReady: () => this.#ready };
     this.#handler = new Handler(this.#context);
     this.tokens.add(options.pki.adminToken, { name: 'keelson-admin', groups: [admins, 'system:authenticated'] });
