@@ -7,6 +7,8 @@ const subdomainText =
   "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const labelText =
   "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
+const dns1035Text =
+  "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const valueText =
   "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 const namePartText =
@@ -22,6 +24,12 @@ export function subdomainProblems(name: string): string[] {
 export function labelProblems(name: string): string[] {
   if (name.length > 63) return [tooLong(63)];
   return subdomain.test(name) ? [] : [labelText];
+}
+
+/** Names of Services: as labels, and a letter first. */
+export function dns1035Problems(name: string): string[] {
+  if (name.length > 63) return [tooLong(63)];
+  return /^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(name) ? [] : [dns1035Text];
 }
 
 export function labelValueProblems(value: string): string[] {

@@ -2,6 +2,7 @@
 import type { Endpoints } from '../../kube/api/core-v1.js';
 import { ageColumn, column, firstOf, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateEndpoints } from '../service/validate-endpoints.js';
 
 const asEndpoints = (object: AnyObject): Endpoints => object as unknown as Endpoints;
 
@@ -20,6 +21,7 @@ export const endpoints: Kind = {
     for (const subset of asEndpoints(object).subsets ?? [])
       for (const port of subset.ports ?? []) port.protocol ||= 'TCP';
   },
+  validate: object => validateEndpoints(asEndpoints(object)),
 };
 
 const shown = 3;

@@ -1,7 +1,9 @@
 /** discovery.k8s.io/v1 EndpointSlice. */
 import type { EndpointSlice } from '../../kube/api/discovery-v1.js';
 import { ageColumn, column, firstOf, nameColumn } from '../columns.js';
+import { immutable } from '../field-checks.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateSlice } from '../service/validate-endpoints.js';
 
 const asSlice = (object: AnyObject): EndpointSlice => object as unknown as EndpointSlice;
 const shown = 3;
@@ -28,6 +30,8 @@ export const endpointSlice: Kind = {
       port.protocol ??= 'TCP';
     }
   },
+  validate: object => validateSlice(asSlice(object)),
+  validateUpdate: (next, old) => immutable('addressType', asSlice(next).addressType, asSlice(old).addressType),
 };
 
 const portTexts = ({ ports = [] }: EndpointSlice): string[] =>

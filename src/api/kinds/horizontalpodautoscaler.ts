@@ -2,6 +2,7 @@
 import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec } from '../../kube/api/autoscaling-v2.js';
 import { targetsText } from '../autoscaling/columns.js';
 import { defaultAutoscaler } from '../autoscaling/defaults.js';
+import { validateAutoscaler } from '../autoscaling/validate.js';
 import { ageColumn, column, nameColumn, numberColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { statusSubresource } from './served.js';
@@ -42,4 +43,5 @@ export const horizontalPodAutoscaler: Kind = {
   prepareCreate: object => {
     object.status = { desiredReplicas: 0, currentMetrics: null };
   },
+  validate: object => validateAutoscaler(specOf(object)),
 };

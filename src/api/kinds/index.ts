@@ -10,7 +10,9 @@ import { deployment } from './deployment.js';
 import { endpoints } from './endpoints.js';
 import { endpointSlice } from './endpointslice.js';
 import { event } from './event.js';
+import { eventV1 } from './event-v1.js';
 import { horizontalPodAutoscaler } from './horizontalpodautoscaler.js';
+import { horizontalPodAutoscalerV1 } from './horizontalpodautoscaler-v1.js';
 import { ingress } from './ingress.js';
 import { ingressClass } from './ingressclass.js';
 import { job } from './job.js';
@@ -57,7 +59,9 @@ export const builtInKinds: readonly Kind[] = [
   deployment,
   replicaSet,
   statefulSet,
+  eventV1,
   horizontalPodAutoscaler,
+  horizontalPodAutoscalerV1,
   cronJob,
   job,
   ingressClass,

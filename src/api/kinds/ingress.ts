@@ -2,6 +2,7 @@
 import type { Ingress } from '../../kube/api/networking-v1.js';
 import { ageColumn, column, firstOf, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateIngress } from '../network/validate-ingress.js';
 import { statusSubresource } from './served.js';
 
 const asIngress = (object: AnyObject): Ingress => object as unknown as Ingress;
@@ -38,6 +39,7 @@ export const ingress: Kind = {
   prepareCreate: object => {
     object.status = { loadBalancer: {} };
   },
+  validate: object => validateIngress(asIngress(object)),
 };
 
 function hostsText({ spec }: Ingress): string {

@@ -1,7 +1,9 @@
 /** networking.k8s.io/v1 IngressClass. */
 import type { IngressClass } from '../../kube/api/networking-v1.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
+import { immutable } from '../field-checks.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateIngressClass } from '../network/validate-ingress.js';
 
 const asClass = (object: AnyObject): IngressClass => object as unknown as IngressClass;
 
@@ -25,6 +27,9 @@ export const ingressClass: Kind = {
     const parameters = asClass(object).spec?.parameters;
     if (parameters) parameters.scope ??= 'Cluster';
   },
+  validate: object => validateIngressClass(asClass(object)),
+  validateUpdate: (next, old) =>
+    immutable('spec.controller', asClass(next).spec?.controller, asClass(old).spec?.controller),
 };
 
 function parametersText({ spec }: IngressClass): string {

@@ -2,6 +2,7 @@
 import type { LimitRange, LimitRangeItem } from '../../kube/api/core-v1.js';
 import { createdColumn, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateLimitRange } from '../quota/validate.js';
 
 const asRange = (object: AnyObject): LimitRange => object as unknown as LimitRange;
 
@@ -20,6 +21,7 @@ export const limitRange: Kind = {
     object.spec ??= {};
     for (const item of asRange(object).spec?.limits ?? []) if (item.type === 'Container') defaultItem(item);
   },
+  validate: object => validateLimitRange(asRange(object)),
 };
 
 /** Limits come from the maximum, requests from the limits or else the minimum. In place. */

@@ -3,6 +3,7 @@ import type { NetworkPolicy } from '../../kube/api/networking-v1.js';
 import { selectorText } from '../../kube/label-selector.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateNetworkPolicy } from '../network/validate-policy.js';
 
 const asPolicy = (object: AnyObject): NetworkPolicy => object as unknown as NetworkPolicy;
 
@@ -29,4 +30,5 @@ export const networkPolicy: Kind = {
       for (const port of rule.ports ?? []) port.protocol ??= 'TCP';
     if (!spec.policyTypes?.length) spec.policyTypes = ['Ingress', ...(spec.egress?.length ? ['Egress'] : [])];
   },
+  validate: object => validateNetworkPolicy(asPolicy(object)),
 };

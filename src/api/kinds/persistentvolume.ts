@@ -3,6 +3,7 @@ import type { PersistentVolume } from '../../kube/api/core-v1.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { accessModesText, storageClassOf } from '../volume/claim.js';
+import { validateVolume, validateVolumeUpdate } from '../volume/validate.js';
 import { statusSubresource } from './served.js';
 
 const asVolume = (object: AnyObject): PersistentVolume => object as unknown as PersistentVolume;
@@ -44,6 +45,8 @@ export const persistentVolume: Kind = {
   prepareCreate: object => {
     object.status = { phase: 'Pending' };
   },
+  validate: object => validateVolume(asVolume(object)),
+  validateUpdate: (next, old) => validateVolumeUpdate(asVolume(next), asVolume(old)),
 };
 
 const claimText = ({ spec }: PersistentVolume): string =>

@@ -3,6 +3,7 @@ import type { PersistentVolumeClaim } from '../../kube/api/core-v1.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { accessModesText, defaultClaim, storageClassOf } from '../volume/claim.js';
+import { validateClaim, validateClaimUpdate } from '../volume/validate.js';
 import { statusSubresource } from './served.js';
 
 const asClaim = (object: AnyObject): PersistentVolumeClaim => object as unknown as PersistentVolumeClaim;
@@ -36,6 +37,8 @@ export const persistentVolumeClaim: Kind = {
   prepareCreate: object => {
     object.status = { phase: 'Pending' };
   },
+  validate: object => validateClaim(asClaim(object)),
+  validateUpdate: (next, old) => validateClaimUpdate(asClaim(next), asClaim(old)),
 };
 
 function whenBound(object: AnyObject, cell: (claim: PersistentVolumeClaim) => string): string {

@@ -2,6 +2,7 @@
 import type { PodDisruptionBudget } from '../../kube/api/policy-v1.js';
 import { ageColumn, column, nameColumn, numberColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateBudget } from '../workload/validate-budget.js';
 import { statusSubresource } from './served.js';
 
 const asBudget = (object: AnyObject): PodDisruptionBudget => object as unknown as PodDisruptionBudget;
@@ -31,4 +32,5 @@ export const podDisruptionBudget: Kind = {
   prepareCreate: object => {
     object.status = { disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 0, expectedPods: 0 };
   },
+  validate: object => validateBudget(asBudget(object).spec ?? {}),
 };

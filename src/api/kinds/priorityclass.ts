@@ -2,6 +2,7 @@
 import type { PriorityClass } from '../../kube/api/scheduling-v1.js';
 import { ageColumn, column, nameColumn, numberColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validatePriorityClass, validatePriorityClassUpdate } from '../scheduling/priority.js';
 
 const asClass = (object: AnyObject): PriorityClass => object as unknown as PriorityClass;
 
@@ -28,4 +29,6 @@ export const priorityClass: Kind = {
     priority.value ??= 0;
     priority.preemptionPolicy ??= 'PreemptLowerPriority';
   },
+  validate: object => validatePriorityClass(asClass(object)),
+  validateUpdate: (next, old) => validatePriorityClassUpdate(asClass(next), asClass(old)),
 };

@@ -2,6 +2,7 @@
 import type { ResourceQuota } from '../../kube/api/core-v1.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
+import { validateQuota, validateQuotaUpdate } from '../quota/validate.js';
 import { statusSubresource } from './served.js';
 
 const asQuota = (object: AnyObject): ResourceQuota => object as unknown as ResourceQuota;
@@ -30,6 +31,8 @@ export const resourceQuota: Kind = {
   prepareCreate: object => {
     object.status = {};
   },
+  validate: object => validateQuota(asQuota(object)),
+  validateUpdate: (next, old) => validateQuotaUpdate(asQuota(next), asQuota(old)),
 };
 
 /** `cpu: 1/2, pods: 3/10`; names that begin with `limits.` have a column of their own. */

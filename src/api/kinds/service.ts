@@ -1,9 +1,11 @@
 /** core/v1 Service. Addresses and node ports are given out by service/allocate.ts. */
 import type { Service } from '../../kube/api/core-v1.js';
+import { dns1035Problems } from '../../kube/names.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { clusterAddress, externalAddress, portsText } from '../service/columns.js';
 import { defaultService } from '../service/defaults.js';
+import { validateService, validateServiceUpdate } from '../service/validate.js';
 import { labelsColumn } from '../workload/columns.js';
 import { statusSubresource } from './served.js';
 
@@ -42,4 +44,7 @@ export const service: Kind = {
     'spec.clusterIP': object => asService(object).spec?.clusterIP ?? '',
     'spec.type': object => asService(object).spec?.type ?? '',
   },
+  nameProblems: dns1035Problems,
+  validate: object => validateService(asService(object).spec ?? {}),
+  validateUpdate: (next, old) => validateServiceUpdate(asService(next).spec ?? {}, asService(old).spec ?? {}),
 };

@@ -3,6 +3,7 @@ import type { StorageClass } from '../../kube/api/storage-v1.js';
 import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { isDefaultClass } from '../volume/default-class.js';
+import { validateClass, validateClassUpdate } from '../volume/validate.js';
 
 const asClass = (object: AnyObject): StorageClass => object as unknown as StorageClass;
 
@@ -29,4 +30,6 @@ export const storageClass: Kind = {
     given.reclaimPolicy ??= 'Delete';
     given.volumeBindingMode ??= 'Immediate';
   },
+  validate: object => validateClass(asClass(object)),
+  validateUpdate: (next, old) => validateClassUpdate(asClass(next), asClass(old)),
 };

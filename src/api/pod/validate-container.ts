@@ -79,7 +79,7 @@ function validatePorts({ ports = [] }: Container, path: string): FieldError[] {
 }
 
 /** IANA service names: at most 15 characters, at least one letter. */
-function portNameProblems(name: string): string[] {
+export function portNameProblems(name: string): string[] {
   if (name.length > 15) return ['must be no more than 15 characters'];
   if (!/^[-a-z0-9]+$/.test(name)) return ['must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)'];
   if (!/[a-z]/.test(name)) return ['must contain at least one letter (a-z)'];
@@ -87,7 +87,7 @@ function portNameProblems(name: string): string[] {
   return name.startsWith('-') || name.endsWith('-') ? ['must not begin or end with a hyphen'] : [];
 }
 
-const portNumber = (path: string, port: number): FieldError[] =>
+export const portNumber = (path: string, port: number): FieldError[] =>
   port >= 1 && port <= 65535 ? [] : [invalid(path, port, 'must be between 1 and 65535, inclusive')];
 
 function hostPortConflicts(spec: PodSpec, path: string): FieldError[] {
