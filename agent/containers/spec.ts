@@ -2,7 +2,7 @@
  * Pod, container and image → everything about one run, as plain data. Pure: no file is looked at, no clock read.
  */
 import { posix } from 'node:path';
-import type { Container, Pod, SecurityContext } from '../../src/kube/pod.js';
+import type { Container, EphemeralContainer, Pod, SecurityContext } from '../../src/kube/pod.js';
 import type { Image } from '../images/contract.js';
 import { allCapabilities, resolveCapabilities } from './capabilities.js';
 import { ContainerConfigError, type ContainerSpec, type MountSpec } from './contract.js';
@@ -10,7 +10,7 @@ import { expand } from './expand.js';
 
 export interface SpecFacts {
   readonly pod: Pod;
-  readonly container: Container;
+  readonly container: EphemeralContainer;
   readonly image: Image;
   /** From resolveEnv. */
   readonly env: ReadonlyMap<string, string>;
@@ -128,6 +128,7 @@ export function containerSpec(facts: SpecFacts): ContainerSpec {
   const argv = commandOf(container, image, env);
   if (argv.length === 0) throw new ContainerConfigError('no command specified');
   const confinement = powers(container.securityContext);
+  const { targetContainerName } = container;
   const { hostNetwork = false, hostIPC = false, hostPID = false, shareProcessNamespace = false } = pod.spec;
   return {
     object,
@@ -145,7 +146,7 @@ export function containerSpec(facts: SpecFacts): ContainerSpec {
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     oomScoreAdj,
-    sharePid: shareProcessNamespace && !hostPID,
+    sharePid: (shareProcessNamespace || targetContainerName !== undefined) && !hostPID,
     hostNetwork,
     hostIPC,
     hostPID,

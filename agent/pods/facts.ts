@@ -2,7 +2,7 @@
  * What the node knows of one pod: the input of `plan` and `podStatus`, written only by its worker. Plain data; times in
  * milliseconds since the epoch unless they are text that goes to the API.
  */
-import type { Container, Pod } from '../../src/kube/pod.js';
+import type { Container, EphemeralContainer, Pod } from '../../src/kube/pod.js';
 
 /** One run of one container that has ended. */
 export interface EndedRun {
@@ -95,7 +95,16 @@ export const isSidecar = (container: Container): boolean => container.restartPol
 
 export const initContainers = (pod: Pod): readonly Container[] => pod.spec.initContainers ?? [];
 
-export const allContainers = (pod: Pod): readonly Container[] => [...initContainers(pod), ...pod.spec.containers];
+export const ephemeralContainers = (pod: Pod): readonly EphemeralContainer[] => pod.spec.ephemeralContainers ?? [];
+
+export const isEphemeral = (pod: Pod, { name }: Pick<Container, 'name'>): boolean =>
+  ephemeralContainers(pod).some(container => container.name === name);
+
+export const allContainers = (pod: Pod): readonly Container[] => [
+  ...initContainers(pod),
+  ...pod.spec.containers,
+  ...ephemeralContainers(pod),
+];
 
 export const factsOf = (facts: PodFacts, name: string): ContainerFacts => facts.containers[name] ?? noContainerFacts;
 

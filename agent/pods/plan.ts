@@ -6,6 +6,7 @@ import type { Container, Pod } from '../../src/kube/pod.js';
 import {
   allContainers,
   type ContainerFacts,
+  ephemeralContainers,
   factsOf,
   initContainers,
   isSidecar,
@@ -51,8 +52,11 @@ function planRun(pod: Pod, facts: PodFacts, now: number): PodPlan {
   if (!facts.sandbox.alive) return planSandboxLost(pod, facts, now);
   if (facts.volumesObstacle && now < facts.volumesObstacle.retryAt)
     return { actions: [], wakeAt: facts.volumesObstacle.retryAt };
+  // first, as kubelet has it: they are for looking into pods whose init containers fail, too
+  const ephemeral = ephemeralContainers(pod).map(c => planEphemeral(facts, c, now));
   const init = planInit(pod, facts, now);
-  return init.done ? merge([init.plan, ...pod.spec.containers.map(c => planContainer(pod, facts, c, now))]) : init.plan;
+  if (!init.done) return merge([...ephemeral, init.plan]);
+  return merge([...ephemeral, init.plan, ...pod.spec.containers.map(c => planContainer(pod, facts, c, now))]);
 }
 
 /** Init containers one by one, each to success; sidecars start in their place and are kept running. */
@@ -79,6 +83,13 @@ function planContainer(pod: Pod, facts: PodFacts, container: Container, now: num
   if (state.ended && !again && !restarts(pod, container, state.ended, isInit(pod, container))) return quiet;
   const at = Math.max(again ? 0 : nextStartAt(state), state.obstacle?.retryAt ?? 0);
   return whenDue(at, now, { do: 'startContainer', container: container.name });
+}
+
+/** Runs once, whatever becomes of it. */
+function planEphemeral(facts: PodFacts, { name }: Container, now: number): PodPlan {
+  const state = factsOf(facts, name);
+  if (state.nextAttempt > 0) return quiet;
+  return whenDue(state.obstacle?.retryAt ?? 0, now, { do: 'startContainer', container: name });
 }
 
 /** Pause has died: what ran in it is stopped, the remains are taken away, then a new sandbox is made. */

@@ -1,7 +1,7 @@
 /** Whether and when a container runs again (reliability rule A5; kubelet's kuberuntime and flowcontrol back-off). Pure. */
 import { backoffDelay } from '../../src/base/backoff.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
-import { type ContainerFacts, type EndedRun, isSidecar } from './facts.js';
+import { type ContainerFacts, type EndedRun, isEphemeral, isSidecar } from './facts.js';
 
 /** Of crashing containers, and of images that are not there. */
 export const crashBackoff = { initialMs: 10_000, maxMs: 300_000, factor: 2 } as const;
@@ -11,6 +11,7 @@ export const backoffResetMs = 2 * crashBackoff.maxMs;
 
 /** Whether an ended container is to run again. */
 export function restarts(pod: Pod, container: Container, ended: EndedRun, isInit: boolean): boolean {
+  if (isEphemeral(pod, container)) return false;
   if (isSidecar(container)) return true;
   const policy = pod.spec.restartPolicy ?? 'Always';
   if (isInit) return ended.exitCode !== 0 && policy !== 'Never';

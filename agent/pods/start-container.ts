@@ -1,12 +1,12 @@
 /** One attempt of one container: image, environment, mounts, cgroup, shim; or what stands in the way. */
 import { dirname } from 'node:path';
-import { cgroupApply, cgroupRemove, KernelError, writeFiles } from '../../native/index.js';
+import { cgroupApply, cgroupRemove, KernelError, type ProcessIdentity, writeFiles } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { backoffDelay } from '../../src/base/backoff.js';
 import { describe } from '../../src/base/errors.js';
 import { failpoint } from '../../src/base/failpoint.js';
 import type { ConfigMap, Secret } from '../../src/kube/node.js';
-import type { Container, Pod } from '../../src/kube/pod.js';
+import type { Container, EphemeralContainer, Pod } from '../../src/kube/pod.js';
 import { referencesOf } from '../../src/link/interest.js';
 import { containerFiles, oomScoreAdj } from '../cgroups/resources.js';
 import { ContainerConfigError, StartError } from '../containers/contract.js';
@@ -30,6 +30,8 @@ export interface StartOrder {
   readonly name: string;
   readonly attempt: number;
   readonly sandbox: Sandbox;
+  /** The first process of a container of this pod, by name: whose process namespace an ephemeral one may share. */
+  readonly processOf: (container: string) => ProcessIdentity | undefined;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
   readonly podIP: string | undefined;
   /** What stood in the way last time. */
@@ -140,6 +142,7 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
   });
   // held until the shim has made the mounts
   await using opened = await openMounts(container, volumes, env);
+  const target = targetOf(order, container);
   const spec = containerSpec({
     pod,
     container,
@@ -179,7 +182,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
       spec,
       cgroup,
       shimCgroup: sandboxCgroup(paths, sandbox.attempt),
-      sandbox: { pid: sandbox.pause.pid, startTime: sandbox.pause.startTime },
+      // every container of a pod is in pause's namespaces: the target's differ in that of its processes only
+      sandbox: target ?? { pid: sandbox.pause.pid, startTime: sandbox.pause.startTime },
       logPath: log,
       runDirectory: node.directories.runDir,
     });
@@ -194,6 +198,15 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     await writeFileAtomic(failedStartFile(directory), JSON.stringify(ended));
     return { result: 'ended', imageID: image.id, ended };
   }
+}
+
+/** @throws Waiting if the container that is to be looked into does not run */
+function targetOf({ processOf }: StartOrder, container: EphemeralContainer): ProcessIdentity | undefined {
+  const { targetContainerName: name } = container;
+  if (!name) return undefined;
+  const found = processOf(name);
+  if (!found) throw new Waiting('CreateContainerError', `unable to find target container ${JSON.stringify(name)}`);
+  return found;
 }
 
 const failedStart = (attempt: number, message: string, at: string): EndedRun => ({

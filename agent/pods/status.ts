@@ -15,6 +15,7 @@ import type {
 import {
   type ContainerFacts,
   type EndedRun,
+  ephemeralContainers,
   factsOf,
   initContainers,
   initDone,
@@ -37,6 +38,7 @@ export function podStatus(pod: Pod, facts: PodFacts, { hostIP, now, previous }: 
   const phase = podPhase(pod, facts);
   const init = initContainers(pod).map(c => containerStatus(pod, facts, c, now, true));
   const apps = pod.spec.containers.map(c => containerStatus(pod, facts, c, now, false));
+  const ephemeral = ephemeralContainers(pod).map(c => ephemeralStatus(containerStatus(pod, facts, c, now, false)));
   const ip = pod.spec.hostNetwork ? hostIP : facts.sandbox?.ip;
   const { termination } = facts;
   return {
@@ -51,7 +53,11 @@ export function podStatus(pod: Pod, facts: PodFacts, { hostIP, now, previous }: 
     ...(pod.status?.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),
     // a pod that was refused has no containers to tell of, only the reason
-    ...(!wasRefused(facts) && { ...(init.length > 0 && { initContainerStatuses: init }), containerStatuses: apps }),
+    ...(!wasRefused(facts) && {
+      ...(init.length > 0 && { initContainerStatuses: init }),
+      containerStatuses: apps,
+      ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
+    }),
   };
 }
 
@@ -74,6 +80,11 @@ function finalPhase(pod: Pod, facts: PodFacts): PodPhase {
   if (facts.termination?.failed) return 'Failed';
   const ok = pod.spec.containers.every(c => factsOf(facts, c.name).ended?.exitCode === 0);
   return ok ? 'Succeeded' : 'Failed';
+}
+
+/** Nobody waits for it to be ready. */
+function ephemeralStatus({ started: _, ...status }: ContainerStatus): ContainerStatus {
+  return { ...status, ready: false };
 }
 
 function containerStatus(pod: Pod, facts: PodFacts, container: Container, now: number, init: boolean): ContainerStatus {

@@ -17,6 +17,7 @@ import {
   type ContainerFacts,
   type EndedRun,
   factsOf,
+  isEphemeral,
   mergeTermination,
   type Obstacle,
   type PodFacts,
@@ -234,6 +235,8 @@ export class PodWorker {
     if (!this.#volumes && !(await this.#prepareVolumes())) return;
     // what a failed fsync was about is not certain to be in memory any more: it is written again
     await this.#onDisk.catch(() => this.#record().then(() => this.#onDisk));
+    // one that was added later: a new agent must know of it
+    if (isEphemeral(this.#pod, { name })) await this.#record().then(() => this.#onDisk);
     const state = factsOf(this.#facts, name);
     const attempt = state.nextAttempt;
     const outcome = await startContainer(this.node, {
@@ -242,6 +245,7 @@ export class PodWorker {
       name,
       attempt,
       sandbox: this.#sandbox as Sandbox,
+      processOf: container => this.#live.get(container)?.handle.process,
       volumes: this.#volumes ?? new Map(),
       podIP: this.#pod.spec.hostNetwork ? this.node.hostIP : this.#facts.sandbox?.ip,
       obstacle: state.obstacle,

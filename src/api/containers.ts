@@ -10,8 +10,9 @@ export function chooseContainer(pod: Pod, asked: string | null): string {
   const { name } = pod.metadata;
   const main = pod.spec.containers.map(container => container.name);
   const init = (pod.spec.initContainers ?? []).map(container => container.name);
+  const ephemeral = (pod.spec.ephemeralContainers ?? []).map(container => container.name);
   if (asked) {
-    if ([...main, ...init].includes(asked)) return asked;
+    if ([...main, ...init, ...ephemeral].includes(asked)) return asked;
     throw badRequest(`container ${asked} is not valid for pod ${name}`);
   }
   const preferred = pod.metadata.annotations?.[defaultAnnotation];

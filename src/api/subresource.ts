@@ -5,8 +5,11 @@ import type { Kind } from './kind.js';
 import { serveLog } from './log.js';
 import type { ApiContext, ApiRequest, ResourceRoute } from './request.js';
 import { binding } from './subresources/binding.js';
+import { ephemeralContainers } from './subresources/ephemeral-containers.js';
 import { eviction } from './subresources/eviction.js';
 import { finalize } from './subresources/finalize.js';
+import { servePart } from './subresources/part.js';
+import { resize } from './subresources/resize.js';
 import { scale } from './subresources/scale.js';
 
 /** Throws StatusError. */
@@ -22,6 +25,8 @@ export async function handleSubresource(
   switch (subresource.name) {
     case 'binding':
       return binding(context, call, route, kind);
+    case 'ephemeralcontainers':
+      return servePart(context, call, route, kind, ephemeralContainers);
     case 'eviction':
       return eviction(context, call, route, kind);
     case 'finalize':
@@ -30,6 +35,8 @@ export async function handleSubresource(
       return scale(context, call, route, kind);
     case 'log':
       return serveLog(context, call, read(context, kind, route).object);
+    case 'resize':
+      return servePart(context, call, route, kind, resize);
     case 'exec':
     case 'attach':
     case 'portforward':

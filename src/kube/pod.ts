@@ -128,6 +128,12 @@ export interface Container {
   restartPolicy?: 'Always';
 }
 
+/** Added to a pod that runs already, to look into it: runs once, and is never started again. */
+export interface EphemeralContainer extends Container {
+  /** Whose process namespace it shares. */
+  targetContainerName?: string;
+}
+
 export interface KeyToPath {
   key: string;
   path: string;
@@ -168,6 +174,7 @@ export interface Toleration {
 export interface PodSpec {
   containers: Container[];
   initContainers?: Container[];
+  ephemeralContainers?: EphemeralContainer[];
   volumes?: Volume[];
   restartPolicy?: 'Always' | 'OnFailure' | 'Never';
   terminationGracePeriodSeconds?: number;
@@ -226,6 +233,9 @@ export interface ContainerStatus {
   image: string;
   imageID: string;
   containerID?: string;
+  /** What the node has given it, and what is in force now. */
+  allocatedResources?: Record<string, string>;
+  resources?: ResourceRequirements;
 }
 
 export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown';

@@ -27,7 +27,8 @@ export function referencesOf(pod: Pod): Set<ObjectName> {
       add('Secret', source.secret?.name);
     }
   }
-  for (const container of [...(pod.spec.initContainers ?? []), ...pod.spec.containers]) addEnv(container, add);
+  const { containers, initContainers = [], ephemeralContainers = [] } = pod.spec;
+  for (const container of [...initContainers, ...containers, ...ephemeralContainers]) addEnv(container, add);
   return names;
 }
 

@@ -27,10 +27,12 @@ export const pod: Kind = {
   subresources: [
     { name: 'attach', responseKind: core('PodAttachOptions'), verbs: ['create', 'get'] },
     { name: 'binding', responseKind: core('Binding'), verbs: ['create'] },
+    { name: 'ephemeralcontainers', verbs: status },
     { name: 'eviction', responseKind: { group: 'policy', version: 'v1', kind: 'Eviction' }, verbs: ['create'] },
     { name: 'exec', responseKind: core('PodExecOptions'), verbs: ['create', 'get'] },
     { name: 'log', verbs: ['get'] },
     { name: 'portforward', responseKind: core('PodPortForwardOptions'), verbs: ['create', 'get'] },
+    { name: 'resize', verbs: status },
     { name: 'status', verbs: status },
   ],
   defaults: object => {

@@ -25,7 +25,7 @@ export function validateContainers(spec: PodSpec, volumes: ReadonlySet<string>, 
   ];
 }
 
-function validateContainer(
+export function validateContainer(
   container: Container,
   volumes: ReadonlySet<string>,
   path: string,

@@ -5,9 +5,10 @@ import type { DownwardFile, Pod, PodSpec, ProjectedSource, Toleration, Volume } 
 import { quantityProblem } from '../../kube/quantity.js';
 import { duplicate, type FieldError, forbiddenField, invalid, notSupported, required } from '../errors.js';
 import { validateContainers } from './validate-container.js';
+import { validateEphemeral } from './validate-ephemeral.js';
 
 export function validatePod(pod: Pod): FieldError[] {
-  return validatePodSpec(pod.spec, 'spec');
+  return [...validatePodSpec(pod.spec, 'spec'), ...validateEphemeral(pod.spec)];
 }
 
 /**

@@ -17,6 +17,8 @@ export interface UpdateOptions extends WriteOptions {
    * this program itself decides, such as binding.
    */
   readonly part?: 'object' | 'status' | 'server';
+  /** What of a change counts, where a subresource writes one part of an object: the rest stays as it was. */
+  readonly narrow?: (old: AnyObject, changed: AnyObject) => AnyObject;
   /** The object must still be that one. */
   readonly uid?: string | undefined;
 }
@@ -43,7 +45,8 @@ export async function updateObject(
     if (!old) throw notFound(kind, name);
     if (options.uid && old.object.metadata.uid !== options.uid)
       throw otherUid(kind, name, options.uid, old.object.metadata.uid);
-    const changed = change(old.object);
+    const asIs = change(old.object);
+    const changed = options.narrow ? options.narrow(old.object, asIs) : asIs;
     const asked = changed.metadata?.resourceVersion;
     if (asked && asked !== old.object.metadata.resourceVersion) throw modified(kind, name);
     let reserved: { release(): void } | undefined;
