@@ -1,26 +1,29 @@
-/** Who may do what. One pure function until there is RBAC; it sees the same parsed request as the handler. */
-import type { Route } from './route.js';
+/** Who may do what: administrators, what is public, nodes by their pods, everybody else by Roles. Sees what the handler sees. */
+import { type Attributes, isPath } from './auth/attributes.js';
+import { nodeMay } from './auth/node.js';
+import { Rbac, type RbacView } from './auth/rbac.js';
+
+/** Further facts about who it is, `authentication.kubernetes.io/pod-name` and the like. */
+export type Extra = Readonly<Record<string, readonly string[]>>;
 
 export interface Identity {
   readonly name: string;
   readonly groups: readonly string[];
+  readonly uid?: string;
+  readonly extra?: Extra;
 }
 
+export const authenticated = 'system:authenticated';
 export const anonymous: Identity = { name: 'system:anonymous', groups: ['system:unauthenticated'] };
 export const admins = 'system:masters';
 export const nodes = 'system:nodes';
 const nodePrefix = 'system:node:';
 
-export interface Attributes {
-  /** `get`, `list`, `create`, …; for non-resources the lower-case method. */
-  readonly verb: string;
-  readonly route: Route;
-  readonly path: string;
+export interface Verdict {
+  readonly allowed: boolean;
+  /** For the audit log and reviews; may be empty. */
+  readonly reason: string;
 }
-
-export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly reason: string };
-
-const yes: Verdict = { allowed: true };
 
 /** A node's name, for identities of nodes. */
 export function nodeNameOf(identity: Identity): string | undefined {
@@ -29,28 +32,39 @@ export function nodeNameOf(identity: Identity): string | undefined {
     : undefined;
 }
 
-export function authorize(identity: Identity, attributes: Attributes): Verdict {
-  if (identity.groups.includes(admins) || isPublic(attributes)) return yes;
-  const node = nodeNameOf(identity);
-  if (node !== undefined && nodeMay(node, attributes)) return yes;
-  return { allowed: false, reason: refusal(identity, attributes) };
+const master: Verdict = { allowed: true, reason: 'system:masters may do everything' };
+const open: Verdict = { allowed: true, reason: 'health and version are public' };
+const ofNode: Verdict = { allowed: true, reason: 'a node may see to itself and to its pods' };
+
+export class Authorizer {
+  readonly rbac: Rbac;
+  readonly #view: RbacView;
+
+  constructor(view: RbacView) {
+    this.#view = view;
+    this.rbac = new Rbac(view);
+  }
+
+  decide(identity: Identity, attributes: Attributes): Verdict {
+    if (identity.groups.includes(admins)) return master;
+    if (isPublic(attributes)) return open;
+    const node = nodeNameOf(identity);
+    if (node !== undefined && nodeMay(node, attributes, this.#view)) return ofNode;
+    return this.rbac.decide(identity, attributes);
+  }
 }
 
-function isPublic({ verb, route }: Attributes): boolean {
-  return verb === 'get' && (route.to === 'health' || route.to === 'version');
+/** Somebody who writes, and what they may do beyond the write itself. */
+export interface Actor {
+  readonly identity: Identity;
+  readonly authorizer: Authorizer;
 }
 
-/** The link carries all that a node needs, and hands it only what is its business; of the API it sees nothing but itself. */
-function nodeMay(node: string, { verb, route, path }: Attributes): boolean {
-  if (path === '/link/v1' || route.to === 'discovery' || route.to === 'openapi') return true;
-  if (route.to !== 'resource' || verb !== 'get' || route.subresource !== undefined || route.name !== node) return false;
-  return route.plural === 'nodes' || (route.plural === 'leases' && route.namespace === 'kube-node-lease');
-}
+const publicPaths: ReadonlySet<string> = new Set(['/healthz', '/livez', '/readyz', '/version', '/version/']);
+const publicPrefix = /^\/(healthz|livez|readyz)\//;
 
-function refusal({ name }: Identity, { verb, route, path }: Attributes): string {
-  if (route.to !== 'resource') return `User ${JSON.stringify(name)} cannot ${verb} path ${JSON.stringify(path)}`;
-  const what = route.subresource ? `${route.plural}/${route.subresource}` : route.plural;
-  const where =
-    route.namespace !== undefined ? `in the namespace ${JSON.stringify(route.namespace)}` : 'at the cluster scope';
-  return `User ${JSON.stringify(name)} cannot ${verb} resource ${JSON.stringify(what)} in API group ${JSON.stringify(route.group)} ${where}`;
+/** How a load balancer or a client that has no credentials yet finds out what this is, and whether it works. */
+function isPublic(attributes: Attributes): boolean {
+  if (!isPath(attributes) || attributes.verb !== 'get') return false;
+  return publicPaths.has(attributes.path) || publicPrefix.test(attributes.path);
 }

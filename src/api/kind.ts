@@ -1,5 +1,6 @@
 /** What a kind is: data and a few pure functions. The engine does the rest; kinds/ has one file per kind. */
 import type { KubeObject } from '../kube/meta.js';
+import type { GuardedWrite } from './auth/admit-writer.js';
 import type { FieldError } from './errors.js';
 import type { ApiContext, ApiRequest } from './request.js';
 
@@ -87,6 +88,11 @@ export interface Kind {
   readonly markDeleted?: (object: AnyObject) => void;
   /** True while something beside `metadata.finalizers` holds a deleted object. */
   readonly isHeld?: (object: AnyObject) => boolean;
+  /**
+   * What a writer must hold beside the right to write; on create it may also note in the object who that is. Not asked for
+   * what this program itself writes. Throws StatusError.
+   */
+  readonly admitWriter?: (write: GuardedWrite) => void;
   /** What becomes of its dependents when a deletion does not say; absent: `Background`. */
   readonly defaultPropagation?: 'Orphan';
   /** Serves `/scale`. */

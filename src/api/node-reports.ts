@@ -78,7 +78,7 @@ export function checkMirror(
 }
 
 /** The first field that refers to a ConfigMap, Secret, claim or service account. */
-function referenceIn(spec: PodSpec): string | undefined {
+export function referenceIn(spec: PodSpec): string | undefined {
   if (spec.serviceAccountName) return 'spec.serviceAccountName';
   const containers = [...(spec.initContainers ?? []), ...spec.containers];
   for (const { env = [], envFrom = [] } of containers) {

@@ -17,6 +17,7 @@ const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as con
 const day = 24 * 60 * 60 * 1000;
 const caDays = 3650;
 const leafDays = 365;
+const clockSkewMs = 5 * 60 * 1000;
 /** A certificate with less than this part of its life left is renewed. */
 const renewPart = 0.25;
 
@@ -34,8 +35,20 @@ export interface Pki {
   readonly admin: KeyPair;
   /** Bearer token of the administrator, for the dashboard and for tools. */
   readonly adminToken: string;
+  /** Signs the tokens of ServiceAccounts: PEM, PKCS 8, P-256. */
+  readonly tokenKey: string;
+  /** The certificate that a checked and approved request is given, PEM. Throws an Error for one whose proof of possession is wrong. */
+  issue(order: CertificateOrder): Promise<string>;
   /** Signs a client certificate for `system:node:<name>`; the key is new each time and kept nowhere. */
   nodeCertificate(name: string): Promise<KeyPair>;
+}
+
+export interface CertificateOrder {
+  /** The request, PEM. */
+  readonly request: string;
+  readonly server: boolean;
+  readonly client: boolean;
+  readonly seconds: number;
 }
 
 interface Authority extends KeyPair {
@@ -62,12 +75,15 @@ export async function openPki(folder: string, names: readonly string[] = []): Pr
     () => sign(ca, { commonName: 'kubernetes-admin', organizations: ['system:masters'] }),
     () => true,
   );
-  const adminToken = await keptToken(join(folder, 'admin.token'));
+  const adminToken = await keptText(join(folder, 'admin.token'), () => randomBytes(32).toString('base64url'));
+  const tokenKey = await keptText(join(folder, 'sa.key'), makeTokenKey);
   return {
     ca: ca.certificate,
     serving,
     admin,
     adminToken,
+    tokenKey,
+    issue: order => signRequest(ca, order),
     nodeCertificate: name => sign(ca, { commonName: `system:node:${name}`, organizations: ['system:nodes'] }),
   };
 }
@@ -118,25 +134,66 @@ type SubjectAltName = { readonly type: 'dns' | 'ip'; readonly value: string };
 
 async function sign(ca: Authority, { commonName, organizations, san }: Subject): Promise<KeyPair> {
   const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const usage = san ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth;
+  const certificate = await signLeaf(ca, {
+    subject: [...organizations.map(value => ({ O: [value] })), { CN: [commonName] }],
+    publicKey: keys.publicKey as unknown as CryptoKey,
+    usages: [san ? x509.ExtendedKeyUsage.serverAuth : x509.ExtendedKeyUsage.clientAuth],
+    keyUsage: x509.KeyUsageFlags.digitalSignature,
+    ms: leafDays * day,
+    more: san ? [new x509.SubjectAlternativeNameExtension([...san])] : [],
+  });
+  return { certificate, key: await exportKey(keys.privateKey) };
+}
+
+/** What the request asks for beside subject, names and key is not taken over: what a certificate is good for is ours to say. */
+async function signRequest(ca: Authority, { request, server, client, seconds }: CertificateOrder): Promise<string> {
+  const parsed = new x509.Pkcs10CertificateRequest(request);
+  if (!(await parsed.verify())) throw new Error('the request is not signed by the key that it is about');
+  const names = parsed.getExtension('2.5.29.17');
+  return signLeaf(ca, {
+    subject: parsed.subjectName.toJSON(),
+    publicKey: parsed.publicKey,
+    usages: [
+      ...(server ? [x509.ExtendedKeyUsage.serverAuth] : []),
+      ...(client ? [x509.ExtendedKeyUsage.clientAuth] : []),
+    ],
+    keyUsage: x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment,
+    ms: Math.min(seconds * 1000, leafDays * day),
+    more: names ? [names] : [],
+  });
+}
+
+interface Leaf {
+  readonly subject: x509.JsonName;
+  readonly publicKey: x509.PublicKeyType;
+  readonly usages: x509.ExtendedKeyUsageType[];
+  readonly keyUsage: x509.KeyUsageFlags;
+  /** How long it is good. */
+  readonly ms: number;
+  readonly more: readonly x509.Extension[];
+}
+
+/** @returns PEM */
+async function signLeaf(ca: Authority, { subject, publicKey, usages, keyUsage, ms, more }: Leaf): Promise<string> {
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: serial(),
-    subject: [...organizations.map(value => ({ O: [value] })), { CN: [commonName] }],
+    subject,
     issuer: ca.parsed.subject,
-    notBefore: new Date(Date.now() - day / 24),
-    notAfter: new Date(Math.min(Date.now() + leafDays * day, ca.parsed.notAfter.getTime())),
+    // clocks differ: a little into the past
+    notBefore: new Date(Date.now() - clockSkewMs),
+    notAfter: new Date(Math.min(Date.now() + ms, ca.parsed.notAfter.getTime())),
     signingAlgorithm: algorithm,
-    publicKey: keys.publicKey as unknown as CryptoKey,
+    publicKey,
     signingKey: ca.privateKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([usage], false),
+      new x509.KeyUsagesExtension(keyUsage, true),
+      new x509.ExtendedKeyUsageExtension(usages, false),
       await x509.AuthorityKeyIdentifierExtension.create(ca.parsed),
-      ...(san ? [new x509.SubjectAlternativeNameExtension([...san])] : []),
+      ...more,
     ],
   });
-  return { certificate: `${certificate.toString('pem')}\n`, key: await exportKey(keys.privateKey) };
+  return `${certificate.toString('pem')}\n`;
 }
 
 const serial = (): string => `00${randomBytes(15).toString('hex')}`;
@@ -188,12 +245,17 @@ async function kept(
   return made;
 }
 
-async function keptToken(file: string): Promise<string> {
+/** A secret in a file of its own, made once. */
+async function keptText(file: string, make: () => string | Promise<string>): Promise<string> {
   const found = (await readIfThere(file))?.trim();
   if (found) return found;
-  const token = randomBytes(32).toString('base64url');
-  await writeFileAtomic(file, `${token}\n`, { mode: 0o600 });
-  return token;
+  const made = (await make()).trim();
+  await writeFileAtomic(file, `${made}\n`, { mode: 0o600 });
+  return made;
+}
+
+async function makeTokenKey(): Promise<string> {
+  return exportKey((await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])).privateKey);
 }
 
 function parse(pem: string, file: string): x509.X509Certificate {

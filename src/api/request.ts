@@ -1,7 +1,9 @@
 /** One API request, parsed: what every step after authentication works with. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Logger } from '../base/log.js';
-import type { Identity } from './authorize.js';
+import type { ServiceAccountTokens } from './auth/service-account-tokens.js';
+import type { Authenticator } from './authenticate.js';
+import type { Actor, Authorizer, Identity } from './authorize.js';
 import type { FieldValidation } from './codec.js';
 import type { Engine } from './engine.js';
 import { badRequest, invalid, invalidObject, pathNotFound } from './errors.js';
@@ -17,8 +19,16 @@ export interface ApiContext {
   readonly log: Logger;
   readonly openApi: ReadonlyMap<string, OpenApiDocument>;
   readonly version: VersionInfo;
+  readonly auth: AuthServices;
   /** False while starting or stopping: `/readyz` says so. */
   readonly isReady: () => boolean;
+}
+
+/** Who is who, and who may what, for handlers that are asked about it. */
+export interface AuthServices {
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly accounts: ServiceAccountTokens;
 }
 
 interface VersionInfo {
@@ -36,6 +46,8 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   readonly route: Route;
   readonly identity: Identity;
+  /** The same, with what they may do. */
+  readonly actor: Actor;
   readonly verb: string;
 }
 

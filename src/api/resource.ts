@@ -105,6 +105,7 @@ async function create(context: ApiContext, call: ApiRequest, kind: Kind, route: 
   for (const text of warnings) warn(call.response, text);
   if (kind.review) return sendJson(call.response, 201, await kind.review(object, { context, call }));
   const entry = await createObject(context.engine, kind, route.namespace, object, {
+    actor: call.actor,
     dryRun: isDryRun(call.query.getAll('dryRun')),
   });
   sendEntry(context, call, kind, 201, entry);
@@ -121,6 +122,7 @@ async function update(context: ApiContext, call: ApiRequest, kind: Kind, route: 
   const part = route.subresource === 'status' ? 'status' : 'object';
   const entry = await updateObject(context.engine, kind, route.namespace, route.name!, () => object, {
     part,
+    actor: call.actor,
     manager: managerOf(call),
     dryRun: isDryRun(call.query.getAll('dryRun')),
   });
@@ -139,6 +141,7 @@ async function patch(context: ApiContext, call: ApiRequest, kind: Kind, route: R
     call.request.headers['content-type'],
     {
       part: route.subresource === 'status' ? 'status' : 'object',
+      actor: call.actor,
       dryRun: isDryRun(call.query.getAll('dryRun')),
       manager: managerOf(call),
       validation: fieldValidationOf(call.query),
@@ -157,6 +160,7 @@ async function apply(
 ): Promise<void> {
   const { created, entry } = await applyObject(context.engine, kind, route.namespace, route.name!, body, {
     part: route.subresource === 'status' ? 'status' : 'object',
+    actor: call.actor,
     dryRun: isDryRun(call.query.getAll('dryRun')),
     validation: fieldValidationOf(call.query),
     manager: call.query.get('fieldManager') ? managerOf(call) : '',

@@ -2,24 +2,24 @@
  * The API server: sockets, TLS, and the order of steps for every request. Other parts (the node link, the dashboard) hang
  * their paths on it and are handed the authenticated identity.
  */
-import { chmodSync, rmSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { codeOf, describe, UserError } from '../base/errors.js';
+import { codeOf, describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import { StatusError } from '../kube/status.js';
-import { authenticate, TokenList } from './authenticate.js';
-import { admins, authorize, type Identity } from './authorize.js';
+import { type AuditSink, noAudit } from './auth/audit-log.js';
+import { type GateOptions, Visit } from './auth/gate.js';
+import { openIdDocument } from './auth/openid.js';
+import { ServiceAccountTokens } from './auth/service-account-tokens.js';
+import { Authenticator, TokenList } from './authenticate.js';
+import { Authorizer, admins, authenticated, type Identity } from './authorize.js';
 import type { Engine } from './engine.js';
-import { badRequest, failureForbiddenPath, forbidden } from './errors.js';
 import { Handler } from './handler.js';
+import { type ListenOptions, listen } from './listen.js';
 import { openApiDocuments } from './openapi.js';
 import type { Pki } from './pki.js';
-import { type ApiContext, type ApiRequest, verbOf } from './request.js';
-import { refuseUpgrade, sendError } from './respond.js';
-import { PathError, parseRoute } from './route.js';
+import type { ApiContext, ApiRequest } from './request.js';
+import { refuseUpgrade, sendError, sendJson } from './respond.js';
 import { handleUpgrade } from './streaming/dispatch.js';
 import { hasNoBody, responseOn, takesUpgrade } from './streaming/ignored-upgrade.js';
 import type { NodeStreams } from './streams.js';
@@ -29,15 +29,8 @@ export interface ApiServerOptions {
   readonly pki: Pki;
   readonly streams: NodeStreams;
   readonly log: Logger;
-}
-
-export interface ListenOptions {
-  /** 0: any free port. */
-  readonly port: number;
-  /** Default 127.0.0.1. */
-  readonly host?: string;
-  /** Also serve on this unix socket (0600), with the same TLS and the same proof of identity: for nodes in namespaces of their own. */
-  readonly unixSocket?: string;
+  /** Default: nothing is written. */
+  readonly audit?: AuditSink;
 }
 
 export interface Call {
@@ -50,6 +43,8 @@ export type UpgradeHook = (request: IncomingMessage, socket: Duplex, head: Buffe
 
 export interface ApiServer {
   readonly tokens: TokenList;
+  /** Signs and verifies the tokens of ServiceAccounts. */
+  readonly accounts: ServiceAccountTokens;
   /** Serves a path (or everything below it, if it ends in `/`) instead of the API. The hook authorises by the identity itself. */
   onHttp(path: string, hook: HttpHook): void;
   onUpgrade(path: string, hook: UpgradeHook): void;
@@ -69,7 +64,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
 class Listener implements ApiServer {
   readonly tokens = new TokenList();
+  readonly accounts: ServiceAccountTokens;
   readonly #options: ApiServerOptions;
+  readonly #gate: GateOptions;
   readonly #context: ApiContext;
   readonly #handler: Handler;
   readonly #http = new Map<string, HttpHook>();
@@ -81,10 +78,16 @@ class Listener implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     this.#options = options;
-    const openApi = openApiDocuments(options.engine.kinds.all, kubernetesVersion.gitVersion);
-    this.#context = { ...options, openApi, version: kubernetesVersion, isReady: () => this.#ready };
+    const { engine, pki, audit = noAudit } = options;
+    const { view, now } = engine;
+    this.accounts = new ServiceAccountTokens({ key: pki.tokenKey, view, now });
+    const authenticator = new Authenticator({ tokens: this.tokens, accounts: this.accounts, view, now });
+    const auth = { authenticator, authorizer: new Authorizer(view), accounts: this.accounts };
+    this.#gate = { ...auth, audit, now };
+    const openApi = openApiDocuments(engine.kinds.all, kubernetesVersion.gitVersion);
+    this.#context = { ...options, auth, openApi, version: kubernetesVersion, isReady: () => this.#ready };
     this.#handler = new Handler(this.#context);
-    this.tokens.add(options.pki.adminToken, { name: 'keelson-admin', groups: [admins, 'system:authenticated'] });
+    this.tokens.add(pki.adminToken, { name: 'keelson-admin', groups: [admins, authenticated] });
   }
 
   onHttp(path: string, hook: HttpHook): void {
@@ -99,36 +102,8 @@ class Listener implements ApiServer {
     this.#ready = ready;
   }
 
-  async listen({ port, host = '127.0.0.1', unixSocket }: ListenOptions): Promise<{ port: number; url: string }> {
-    const { serving, ca } = this.#options.pki;
-    const tls = {
-      cert: serving.certificate,
-      key: serving.key,
-      ca,
-      requestCert: true,
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      ALPNProtocols: ['http/1.1'],
-    } as const;
-    const server = createHttpsServer({ ...tls, ...httpLimits });
-    this.#attach(server);
-    await listening(server, { port, host });
-    if (unixSocket) await this.#listenUnix(unixSocket, createHttpsServer({ ...tls, ...httpLimits }));
-    const actual = (server.address() as AddressInfo).port;
-    return { port: actual, url: `https://${host.includes(':') ? `[${host}]` : host}:${actual}` };
-  }
-
-  async #listenUnix(path: string, server: Server): Promise<void> {
-    // left by a process that was killed; the store's lock has shown that no other one is running
-    rmSync(path, { force: true });
-    this.#attach(server);
-    const before = process.umask(0o177);
-    try {
-      await listening(server, { path });
-    } finally {
-      process.umask(before);
-    }
-    chmodSync(path, 0o600);
+  listen(options: ListenOptions): Promise<{ port: number; url: string }> {
+    return listen(this.#options.pki, options, server => this.#attach(server));
   }
 
   async close(): Promise<void> {
@@ -148,59 +123,66 @@ class Listener implements ApiServer {
     this.#servers.push(server);
     server.on('request', (request, response) => void this.#request(request, response));
     server.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head));
-    server.on('clientError', (_error, socket) => {
-      if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
-      else socket.destroy();
-    });
   }
 
   async #request(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const visit = new Visit(request, this.#gate);
     this.#open.add(response);
-    response.on('close', () => this.#open.delete(response));
+    response.on('close', () => {
+      this.#open.delete(response);
+      visit.finish(response.headersSent ? response.statusCode : 0);
+    });
     response.on('error', () => {});
+    response.setHeader('audit-id', visit.id);
     try {
-      const { path, query } = splitUrl(request.url ?? '/');
-      const identity = authenticate(request, this.tokens);
-      const hook = findHook(this.#http, path);
-      if (hook) return await hook(request, response, { path, query, identity });
-      await this.#handler.handle(this.#authorized({ request, response, path, query, identity }));
+      await this.#serve(visit, request, response);
     } catch (error) {
       this.#failed(request, error);
       // a body that was not read to its end cannot be followed by another request
-      if (!request.complete) response.setHeader('connection', 'close');
+      if (!request.complete && !response.headersSent) response.setHeader('connection', 'close');
       sendError(response, error);
     }
   }
 
+  async #serve(visit: Visit, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { path, query } = visit;
+    const actor = await visit.identify();
+    const { identity } = actor;
+    const hook = findHook(this.#http, path);
+    if (hook) return hook(request, response, { path, query, identity });
+    const { route, verb } = visit.authorize(actor);
+    if (route.to === 'other' && verb === 'get') {
+      const document = await openIdDocument(path, this.accounts);
+      if (document) return sendJson(response, 200, document.body, { 'content-type': document.contentType });
+    }
+    const call: ApiRequest = { request, response, path, query, identity, actor, route, verb };
+    await this.#handler.handle(call);
+  }
+
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const visit = new Visit(request, this.#gate);
     socket.on('error', () => socket.destroy());
     this.#upgraded.add(socket);
-    socket.on('close', () => this.#upgraded.delete(socket));
+    socket.on('close', () => {
+      this.#upgraded.delete(socket);
+      visit.finish(101);
+    });
     try {
-      const { path, query } = splitUrl(request.url ?? '/');
-      const identity = authenticate(request, this.tokens);
+      const { path, query } = visit;
+      const actor = await visit.identify();
       const hook = findHook(this.#upgrades, path);
-      if (hook) return await hook(request, socket, head, { path, query, identity });
-      if (!takesUpgrade(routeOf(path)) && hasNoBody(request))
+      if (hook) return await hook(request, socket, head, { path, query, identity: actor.identity });
+      if (!takesUpgrade(visit.route) && hasNoBody(request)) {
+        visit.abandon();
         return await this.#request(request, responseOn(request, socket));
-      const { route } = this.#authorized({ request, path, query, identity });
+      }
+      const { route } = visit.authorize(actor);
       await handleUpgrade(this.#context, route, query, { request, socket, head });
     } catch (error) {
       this.#failed(request, error);
+      visit.finish(error instanceof StatusError ? error.code : 500);
       refuseUpgrade(socket, error);
     }
-  }
-
-  #authorized<T extends { request: IncomingMessage; path: string; query: URLSearchParams; identity: Identity }>(
-    call: T,
-  ): T & Pick<ApiRequest, 'route' | 'verb'> {
-    const { path, query, request, identity } = call;
-    const route = routeOf(path);
-    const verb = verbOf(request.method ?? 'GET', route, query);
-    const verdict = authorize(identity, { verb, route, path });
-    if (verdict.allowed) return { ...call, route, verb };
-    if (route.to !== 'resource') throw failureForbiddenPath(verdict.reason);
-    throw forbidden({ group: route.group, plural: route.plural, kind: '' }, route.name ?? '', verdict.reason);
   }
 
   #failed(request: IncomingMessage, error: unknown): void {
@@ -222,30 +204,6 @@ class Listener implements ApiServer {
 
 const closeMs = 2000;
 
-const httpLimits = {
-  maxHeaderSize: 32 * 1024,
-  headersTimeout: 10_000,
-  requestTimeout: 60_000,
-  keepAliveTimeout: 90_000,
-  noDelay: true,
-} as const;
-
-function splitUrl(url: string): { path: string; query: URLSearchParams } {
-  const at = url.indexOf('?');
-  return at < 0
-    ? { path: url, query: new URLSearchParams() }
-    : { path: url.slice(0, at), query: new URLSearchParams(url.slice(at + 1)) };
-}
-
-function routeOf(path: string) {
-  try {
-    return parseRoute(path);
-  } catch (error) {
-    if (error instanceof PathError) throw badRequest(error.message);
-    throw error;
-  }
-}
-
 /** The exact path, or the longest hook that ends in `/` and begins it. */
 function findHook<T>(hooks: ReadonlyMap<string, T>, path: string): T | undefined {
   const exact = hooks.get(path);
@@ -254,34 +212,4 @@ function findHook<T>(hooks: ReadonlyMap<string, T>, path: string): T | undefined
     .filter(key => key.endsWith('/') && path.startsWith(key))
     .sort((a, b) => b.length - a.length)[0];
   return prefix === undefined ? undefined : hooks.get(prefix);
-}
-
-function listening(server: Server, where: { port: number; host: string } | { path: string }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', error => reject(listenError(error, where)));
-    server.listen(where, () => {
-      server.removeAllListeners('error');
-      resolve();
-    });
-  });
-}
-
-function listenError(error: Error, where: { port: number; host: string } | { path: string }): Error {
-  if ('path' in where)
-    return new UserError(`cannot listen on ${where.path}: ${error.message}`, undefined, { cause: error });
-  if (codeOf(error) === 'EADDRINUSE')
-    return new UserError(
-      `port ${where.port} on ${where.host} is in use`,
-      'stop what uses it, or choose another one with --port',
-      { cause: error },
-    );
-  if (codeOf(error) === 'EACCES')
-    return new UserError(`port ${where.port} on ${where.host} needs more rights`, 'choose one above 1023 with --port', {
-      cause: error,
-    });
-  return new UserError(
-    `cannot listen on ${where.host}:${where.port}: ${error.message}`,
-    'choose another address with --host or --port',
-    { cause: error },
-  );
 }

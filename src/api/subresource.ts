@@ -4,6 +4,7 @@ import { badRequest, methodNotAllowed, pathNotFound } from './errors.js';
 import type { Kind } from './kind.js';
 import { serveLog } from './log.js';
 import type { ApiContext, ApiRequest, ResourceRoute } from './request.js';
+import { approval } from './subresources/approval.js';
 import { binding } from './subresources/binding.js';
 import { ephemeralContainers } from './subresources/ephemeral-containers.js';
 import { eviction } from './subresources/eviction.js';
@@ -11,6 +12,7 @@ import { finalize } from './subresources/finalize.js';
 import { servePart } from './subresources/part.js';
 import { resize } from './subresources/resize.js';
 import { scale } from './subresources/scale.js';
+import { tokenRequest } from './subresources/token.js';
 
 /** Throws StatusError. */
 export async function handleSubresource(
@@ -23,6 +25,8 @@ export async function handleSubresource(
   if (!subresource || route.name === undefined) throw pathNotFound();
   if (!subresource.verbs.includes(call.verb)) throw methodNotAllowed();
   switch (subresource.name) {
+    case 'approval':
+      return approval(context, call, route, kind);
     case 'binding':
       return binding(context, call, route, kind);
     case 'ephemeralcontainers':
@@ -35,6 +39,8 @@ export async function handleSubresource(
       return scale(context, call, route, kind);
     case 'log':
       return serveLog(context, call, read(context, kind, route).object);
+    case 'token':
+      return tokenRequest(context, call, route);
     case 'resize':
       return servePart(context, call, route, kind, resize);
     case 'exec':

@@ -3,6 +3,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WebSocketServer } from 'ws';
+import { noAudit, openAuditLog } from '../api/auth/audit-log.js';
+import { createIssuer } from '../api/auth/issuer.js';
 import { nodeNameOf } from '../api/authorize.js';
 import { bootstrap } from '../api/bootstrap.js';
 import { ApiClient } from '../api/client.js';
@@ -35,6 +37,8 @@ export interface ControllerOptions {
   /** Where the administrator's kubeconfig is written. */
   readonly kubeconfig: string;
   readonly unixSocket: string;
+  /** Where a line about every request goes; undefined: nowhere. */
+  readonly auditLog: string | undefined;
   /** A node on this machine: its name, and where its credentials are written. */
   readonly localNode: { readonly name: string; readonly credentials: string } | undefined;
 }
@@ -55,7 +59,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const kinds = new KindRegistry(builtInKinds);
   const view = new View(store, kinds.stored);
   const engine: Engine = { store, view, kinds, now: () => Date.now(), random: Math.random };
-  await bootstrap(engine);
+  await bootstrap(engine, pki.ca);
   const client = new ApiClient(engine);
 
   const feed = new DashboardFeed({
@@ -71,10 +75,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
     log,
     onStats: (node, stats) => feed.usage(node, stats),
   });
+  const audit = options.auditLog === undefined ? noAudit : openAuditLog({ file: options.auditLog, log });
   const server = createApiServer({
     engine,
     pki,
     log,
+    audit,
     streams: { open: (node, request) => hub.open(node, request), isConnected: node => hub.isConnected(node) },
   });
 
@@ -120,7 +126,16 @@ export async function startController(options: ControllerOptions): Promise<Contr
   }
   const compaction = startCompaction(store, log);
   const scheduler = new SchedulerLoop(schedulerView(view), schedulerWrites(client, log), log);
-  const controllers = startControllers({ controllers: allControllers, view, kinds, client, log, now: engine.now });
+  const issue = createIssuer({ view, client, pki, accounts: server.accounts });
+  const controllers = startControllers({
+    controllers: allControllers,
+    view,
+    kinds,
+    client,
+    log,
+    now: engine.now,
+    issue,
+  });
   log.info({ url, revision: view.revision }, 'controller started');
   return {
     url,
@@ -130,6 +145,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
       feed.close();
       hub.close();
       await server.close();
+      await audit.close();
       await store.close();
       lock.release();
     },

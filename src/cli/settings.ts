@@ -16,6 +16,8 @@ export interface Settings {
   readonly runDir: string;
   readonly port: number;
   readonly kubeconfig: string;
+  /** Undefined: off. */
+  readonly auditLog: string | undefined;
   readonly manifestsDir: string;
   readonly podCIDR: string;
   readonly clusterCIDR: string;
@@ -32,6 +34,7 @@ interface Flags {
   runDir?: string;
   port?: string | number;
   kubeconfig?: string;
+  auditLog?: string;
   manifests?: string;
   podCidr?: string;
   clusterCidr?: string;
@@ -41,7 +44,18 @@ interface Flags {
 
 const numeric = ['port', 'max-pods'];
 const settingNames = [
-  ...['isolated', 'data-dir', 'run-dir', 'node-name', 'port', 'kubeconfig', 'manifests', 'pod-cidr', 'cluster-cidr'],
+  ...[
+    'isolated',
+    'data-dir',
+    'run-dir',
+    'node-name',
+    'port',
+    'kubeconfig',
+    'audit-log',
+    'manifests',
+    'pod-cidr',
+    'cluster-cidr',
+  ],
   ...['max-pods', 'rm'],
 ];
 
@@ -61,6 +75,11 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       'kubeconfig',
       '--kubeconfig <file>',
       'where the admin kubeconfig is written (default /etc/keelson/admin.kubeconfig; isolated: in the data directory)',
+    ],
+    [
+      'audit-log',
+      '--audit-log <file>',
+      'one JSON line for every request to the API, rotated at 64 MiB, or "off" (default audit/audit.log in the data directory)',
     ],
     ['manifests', '--manifests <dir>', 'static pods (default /etc/keelson/manifests; isolated: in the data directory)'],
     ['pod-cidr', '--pod-cidr <cidr>', 'addresses of the pods of this node (default 10.244.0.0/24)'],
@@ -92,6 +111,7 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     runDir: f.runDir ?? (isolated ? `/run/keelson/${isolated}` : '/run/keelson'),
     port: integer('--port', f.port ?? 6443, 1, 65_535),
     kubeconfig: f.kubeconfig ?? (isolated ? join(dataDir, 'admin.kubeconfig') : '/etc/keelson/admin.kubeconfig'),
+    auditLog: f.auditLog === 'off' ? undefined : (f.auditLog ?? join(dataDir, 'audit', 'audit.log')),
     manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
     podCIDR: cidr('--pod-cidr', f.podCidr ?? '10.244.0.0/24'),
     clusterCIDR: cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16'),

@@ -61,6 +61,8 @@ export type Action =
       readonly patch: object;
       readonly subresource?: 'status' | 'finalize';
     }
+  /** Needs a key, which no decision sees: the certificate of a CertificateSigningRequest, the token of a Secret. */
+  | { readonly do: 'issue'; readonly what: 'certificate' | 'token'; readonly target: Target }
   | {
       readonly do: 'delete';
       readonly target: Target;

@@ -1,15 +1,25 @@
 /** All controllers. A new one is one file, and one line here. */
+import { clusterRoleAggregationController } from './cluster-role-aggregation.js';
 import type { Controller } from './contract.js';
+import { csrApproverController } from './csr-approver.js';
+import { csrSignerController } from './csr-signer.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { namespaceController } from './namespace.js';
 import { nodeLifecycleController } from './node-lifecycle.js';
 import { podGcController } from './pod-gc.js';
+import { rootCaController } from './root-ca.js';
 import { serviceAccountController } from './service-account.js';
+import { serviceAccountSecretController } from './service-account-secret.js';
 
 export const controllers: readonly Controller[] = [
   namespaceController,
   serviceAccountController,
+  rootCaController,
+  serviceAccountSecretController,
+  clusterRoleAggregationController,
+  csrApproverController,
+  csrSignerController,
   nodeLifecycleController,
   podGcController,
   garbageCollector,

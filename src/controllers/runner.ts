@@ -11,7 +11,7 @@ import { describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import { KeyedQueue, type RunResult } from '../base/queue.js';
 import { StatusError } from '../kube/status.js';
-import type { Action, Controller, Facts, FactsView, Key, Seen } from './contract.js';
+import type { Action, Controller, Facts, FactsView, Key, Seen, Target } from './contract.js';
 
 export interface RunnerOptions {
   readonly controllers: readonly Controller[];
@@ -19,6 +19,8 @@ export interface RunnerOptions {
   readonly client: ApiClient;
   readonly kinds: KindRegistry;
   readonly log: Logger;
+  /** Makes what needs a key; resolves with the revision it is stored at. */
+  readonly issue?: (what: 'certificate' | 'token', target: Target) => Promise<number>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly random?: () => number;
@@ -137,6 +139,8 @@ class Runner {
             action.subresource,
           )
         ).revision;
+      case 'issue':
+        return (await this.#options.issue?.(action.what, action.target)) ?? 0;
       case 'delete':
         return (
           await client.delete(this.#kindName(action.target), action.target, {

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { createIssuer } from '../../src/api/auth/issuer.js';
 import { bootstrap } from '../../src/api/bootstrap.js';
 import { ApiClient } from '../../src/api/client.js';
 import type { Engine } from '../../src/api/engine.js';
@@ -35,26 +36,30 @@ export async function startApiServer({
   streams = noStreams,
   port = 0,
   store,
+  running = controllers,
 }: {
   streams?: NodeStreams;
   port?: number;
   store?: Store;
+  /** Which controllers run. */
+  running?: typeof controllers;
 } = {}): Promise<TestServer> {
   const folder = mkdtempSync(join(tmpdir(), 'keelson-api-'));
   const opened = store ?? (await openSqliteStore({ file: join(folder, 'store', 'keelson.db') }));
   const kinds = new KindRegistry(builtInKinds);
   const view = new View(opened, kinds.stored);
   const engine: Engine = { store: opened, view, kinds, now: Date.now, random: Math.random };
-  await bootstrap(engine);
   const pki = await openPki(join(folder, 'pki'));
+  await bootstrap(engine, pki.ca);
   const log = pino({ level: process.env.KEELSON_LOG ?? 'error' });
   const server = createApiServer({ engine, pki, streams, log });
   const client = new ApiClient(engine);
-  const running = startControllers({ controllers, view, kinds, client, log, now: engine.now });
+  const issue = createIssuer({ view, client, pki, accounts: server.accounts });
+  const started = startControllers({ controllers: running, view, kinds, client, log, now: engine.now, issue });
   const { url } = await server.listen({ port });
   const close = async (): Promise<void> => {
     await server.close();
-    await running.close();
+    await started.close();
     view.close();
     await opened.close();
     rmSync(folder, { recursive: true, force: true });

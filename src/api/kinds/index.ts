@@ -1,5 +1,8 @@
 /** All built-in kinds, in the order that discovery shows them. A new kind is one file, and one line here. */
 import type { Kind } from '../kind.js';
+import { certificateSigningRequest } from './certificatesigningrequest.js';
+import { clusterRole } from './clusterrole.js';
+import { clusterRoleBinding } from './clusterrolebinding.js';
 import { configMap } from './configmap.js';
 import { controllerRevision } from './controllerrevision.js';
 import { cronJob } from './cronjob.js';
@@ -18,6 +21,7 @@ import { ingressClass } from './ingressclass.js';
 import { job } from './job.js';
 import { lease } from './lease.js';
 import { limitRange } from './limitrange.js';
+import { localSubjectAccessReview } from './localsubjectaccessreview.js';
 import { namespace } from './namespace.js';
 import { networkPolicy } from './networkpolicy.js';
 import { node } from './node.js';
@@ -30,12 +34,19 @@ import { priorityClass } from './priorityclass.js';
 import { replicaSet } from './replicaset.js';
 import { replicationController } from './replicationcontroller.js';
 import { resourceQuota } from './resourcequota.js';
+import { role } from './role.js';
+import { roleBinding } from './rolebinding.js';
 import { runtimeClass } from './runtimeclass.js';
 import { secret } from './secret.js';
+import { selfSubjectAccessReview } from './selfsubjectaccessreview.js';
+import { selfSubjectReview } from './selfsubjectreview.js';
+import { selfSubjectRulesReview } from './selfsubjectrulesreview.js';
 import { service } from './service.js';
 import { serviceAccount } from './serviceaccount.js';
 import { statefulSet } from './statefulset.js';
 import { storageClass } from './storageclass.js';
+import { subjectAccessReview } from './subjectaccessreview.js';
+import { tokenReview } from './tokenreview.js';
 import { volumeAttachment } from './volumeattachment.js';
 
 export const builtInKinds: readonly Kind[] = [
@@ -54,6 +65,12 @@ export const builtInKinds: readonly Kind[] = [
   secret,
   serviceAccount,
   service,
+  tokenReview,
+  selfSubjectReview,
+  subjectAccessReview,
+  localSubjectAccessReview,
+  selfSubjectAccessReview,
+  selfSubjectRulesReview,
   controllerRevision,
   daemonSet,
   deployment,
@@ -64,10 +81,15 @@ export const builtInKinds: readonly Kind[] = [
   horizontalPodAutoscalerV1,
   cronJob,
   job,
+  certificateSigningRequest,
   ingressClass,
   ingress,
   networkPolicy,
   podDisruptionBudget,
+  clusterRole,
+  clusterRoleBinding,
+  role,
+  roleBinding,
   csiDriver,
   csiNode,
   storageClass,

@@ -12,6 +12,13 @@ export const serviceAccount: Kind = {
   shortNames: ['sa'],
   type: 'core.v1.ServiceAccount',
   description: 'ServiceAccount is the identity of what runs in pods.',
+  subresources: [
+    {
+      name: 'token',
+      responseKind: { group: 'authentication.k8s.io', version: 'v1', kind: 'TokenRequest' },
+      verbs: ['create'],
+    },
+  ],
   columns: [
     nameColumn,
     numberColumn('Secrets', object => (Array.isArray(object.secrets) ? object.secrets.length : 0)),

@@ -4,6 +4,8 @@ import { clone } from '../../kube/json.js';
 import { generatedSuffix } from '../../kube/names.js';
 import { timestamp } from '../../kube/time.js';
 import { admitCreate, reserveShared } from '../admit.js';
+import { admitWriter } from '../auth/admit-writer.js';
+import type { Actor } from '../authorize.js';
 import { commitObject, type Engine, entryAfter, entryOf, ordered } from '../engine.js';
 import { alreadyExists, badRequest, conflict, invalidObject, tooLarge } from '../errors.js';
 import { faceOf } from '../face.js';
@@ -15,6 +17,8 @@ export interface WriteOptions {
   readonly dryRun?: boolean;
   /** Who writes, for objects that have been server-side applied; absent: this program itself. */
   readonly manager?: string;
+  /** Whose rights count beyond the write itself; absent: this program itself. */
+  readonly actor?: Actor;
 }
 
 /** So often a lost race is tried again before the client hears of it. */
@@ -39,6 +43,7 @@ export async function createObject(
     const reserved = reserveShared(engine, kind, object);
     try {
       check(kind, object);
+      admitWriter(kind, options.actor, { next: object, part: 'object' });
       if (engine.view.entry(idOf(kind), namespace, object.metadata.name)) {
         // a generated name may collide: another one is tried
         if (given.metadata?.name || attempt >= maxAttempts) throw alreadyExists(kind, object.metadata.name);

@@ -3,6 +3,7 @@ import { clone, deepEqual } from '../../kube/json.js';
 import { timestamp } from '../../kube/time.js';
 import { reserveShared } from '../admit.js';
 import { trackUpdate } from '../apply/apply.js';
+import { admitWriter } from '../auth/admit-writer.js';
 import { commitObject, type Engine, entryAfter, entryOf, ordered } from '../engine.js';
 import { badRequest, conflict, modified, notFound } from '../errors.js';
 import { faceOf } from '../face.js';
@@ -62,6 +63,7 @@ export async function updateObject(
           ...validateMetadataUpdate(next, old.object),
           ...(part === 'object' ? (kind.validateUpdate?.(next, old.object) ?? []) : []),
         ]);
+      if (part !== 'server') admitWriter(kind, options.actor, { next, old: old.object, part });
       if (options.dryRun) return entryOf(kind, next, old.revision);
       const key = storeKey(kind, namespace, name);
       const gone = isFinished(kind, next);

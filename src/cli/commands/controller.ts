@@ -4,7 +4,15 @@ import { untilStopped } from '../lifetime.js';
 import { addSettings, controllerSocket, nodeCredentials, settingsFrom } from '../settings.js';
 
 export function registerController(program: Command): void {
-  addSettings(program.command('controller'), ['isolated', 'data-dir', 'run-dir', 'node-name', 'port', 'kubeconfig'])
+  addSettings(program.command('controller'), [
+    'isolated',
+    'data-dir',
+    'run-dir',
+    'node-name',
+    'port',
+    'kubeconfig',
+    'audit-log',
+  ])
     .description('the Kubernetes-compatible API with store, scheduler, controllers and dashboard')
     .option('--local-node', 'write credentials for an agent on this machine to DATA-DIR/node.kubeconfig')
     .addHelpText('after', '\nExample:\n  keelson controller --data-dir /var/lib/keelson --port 6443\n')
@@ -18,6 +26,7 @@ export function registerController(program: Command): void {
         port: settings.port,
         kubeconfig: settings.kubeconfig,
         unixSocket: controllerSocket(settings),
+        auditLog: settings.auditLog,
         localNode: flags.localNode ? { name: settings.nodeName, credentials: nodeCredentials(settings) } : undefined,
       });
       process.stdout.write(`ready ${controller.url} kubeconfig=${settings.kubeconfig}\n`);

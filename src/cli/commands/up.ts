@@ -85,7 +85,15 @@ async function inOrder(children: readonly Child[]): Promise<void> {
   for (const child of children) await child.start('ready');
 }
 
-const controllerFlags = ['--isolated', '--data-dir', '--run-dir', '--node-name', '--port', '--kubeconfig'];
+const controllerFlags = [
+  '--isolated',
+  '--data-dir',
+  '--run-dir',
+  '--node-name',
+  '--port',
+  '--kubeconfig',
+  '--audit-log',
+];
 const agentFlags = [
   '--isolated',
   '--data-dir',
