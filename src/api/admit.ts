@@ -5,11 +5,20 @@ import type { Compare, Engine } from './engine.js';
 import { forbidden, notFound } from './errors.js';
 import { type AnyObject, type Kind, storeKey } from './kind.js';
 import { namespace as namespaceKind } from './kinds/namespace.js';
+import { assignPriority, oneGlobalDefault } from './scheduling/admit.js';
 import { allocateService } from './service/allocate.js';
+import { assignDefaultClass } from './volume/default-class.js';
 
 type Admitter = (engine: Engine, kind: Kind, object: AnyObject) => readonly Compare[];
 
-const admitters: readonly Admitter[] = [inLiveNamespace, podServiceAccount, podTolerations];
+const admitters: readonly Admitter[] = [
+  inLiveNamespace,
+  podServiceAccount,
+  podTolerations,
+  assignPriority,
+  oneGlobalDefault,
+  assignDefaultClass,
+];
 
 /** Changes the object in place; returns what must not have changed when it is stored. Throws StatusError. */
 export function admitCreate(engine: Engine, kind: Kind, object: AnyObject): Compare[] {
@@ -26,6 +35,7 @@ export function reserveShared(
   next: AnyObject,
   old?: AnyObject,
 ): { release(): void } | undefined {
+  if (old) oneGlobalDefault(engine, kind, next);
   if (kind.kind !== 'Service' || kind.group !== '') return undefined;
   return allocateService(engine, next as unknown as Service, old as unknown as Service | undefined);
 }

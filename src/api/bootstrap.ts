@@ -4,6 +4,8 @@ import { StatusError } from '../kube/status.js';
 import { reconcileRoles } from './auth/reconcile-roles.js';
 import { ApiClient } from './client.js';
 import type { Engine } from './engine.js';
+import { systemPriorityClasses } from './scheduling/priority.js';
+import { createApiService } from './service/publish.js';
 import type { AnyObject } from './kind.js';
 
 const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
@@ -15,6 +17,8 @@ export async function bootstrap(engine: Engine, ca?: string): Promise<void> {
     await make(() => client.create('Namespace', { metadata: { name } }));
     await make(() => client.create('ServiceAccount', { metadata: { name: 'default', namespace: name } }));
   }
+  for (const priorityClass of systemPriorityClasses) await make(() => client.create('PriorityClass', priorityClass));
+  await createApiService(client);
   if (ca !== undefined) await publish(engine, client, ca);
   await reconcileRoles(engine.view, {
     create: object => make(() => client.create(object.kind, object)),

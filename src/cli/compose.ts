@@ -16,6 +16,7 @@ import { writeKubeconfig } from '../api/kubeconfig.js';
 import { openPki } from '../api/pki.js';
 import { refuseUpgrade } from '../api/respond.js';
 import { createApiServer } from '../api/server.js';
+import { publishApiServer } from '../api/service/publish.js';
 import { View } from '../api/view.js';
 import { createLogger } from '../base/log.js';
 import { acquireLock } from '../base/process-lock.js';
@@ -114,6 +115,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   server.onHttp('/dashboard/', dashboardFiles());
 
   const { port, url } = await server.listen({ port: options.port, unixSocket: options.unixSocket });
+  await publishApiServer(client, port);
   await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
   if (options.localNode) {
     const { name, credentials } = options.localNode;
