@@ -9,6 +9,8 @@ export type Route =
       readonly plural: string;
       readonly name?: string;
       readonly subresource?: string;
+      /** Of proxy only: the path behind it, as it came, with its leading `/`. */
+      readonly rest?: string;
     }
   | { readonly to: 'discovery'; readonly path: readonly string[] }
   | { readonly to: 'openapi'; readonly path: readonly string[] }
@@ -23,6 +25,15 @@ export class PathError extends Error {
 
 /** Throws PathError. @param path as it came, without the query. */
 export function parseRoute(path: string): Route {
+  const proxied = proxyForm.exec(path);
+  // what is behind it is the backend's: nothing of it is decoded or judged here
+  if (proxied) return { ...parsePlain(proxied[1]!), ...(proxied[2] !== undefined && { rest: proxied[2] }) } as Route;
+  return parsePlain(path);
+}
+
+const proxyForm = /^(\/api\/v1\/(?:namespaces\/[^/]+\/)?(?:pods|services|nodes)\/[^/]+\/proxy)(\/.*)?$/;
+
+function parsePlain(path: string): Route {
   const parts = segments(path);
   switch (parts[0]) {
     case 'api':

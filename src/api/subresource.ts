@@ -10,6 +10,7 @@ import { ephemeralContainers } from './subresources/ephemeral-containers.js';
 import { eviction } from './subresources/eviction.js';
 import { finalize } from './subresources/finalize.js';
 import { servePart } from './subresources/part.js';
+import { proxy } from './subresources/proxy.js';
 import { resize } from './subresources/resize.js';
 import { scale } from './subresources/scale.js';
 import { tokenRequest } from './subresources/token.js';
@@ -41,6 +42,8 @@ export async function handleSubresource(
       return serveLog(context, call, read(context, kind, route).object);
     case 'token':
       return tokenRequest(context, call, route);
+    case 'proxy':
+      return proxy(context, call, route, kind);
     case 'resize':
       return servePart(context, call, route, kind, resize);
     case 'exec':

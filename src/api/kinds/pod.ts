@@ -32,6 +32,7 @@ export const pod: Kind = {
     { name: 'exec', responseKind: core('PodExecOptions'), verbs: ['create', 'get'] },
     { name: 'log', verbs: ['get'] },
     { name: 'portforward', responseKind: core('PodPortForwardOptions'), verbs: ['create', 'get'] },
+    { name: 'proxy', responseKind: core('PodProxyOptions'), verbs: ['create', 'delete', 'get', 'patch', 'update'] },
     { name: 'resize', verbs: status },
     { name: 'status', verbs: status },
   ],

@@ -1,8 +1,9 @@
 /** Which upgrade of a request is served by whom. */
 import { pathNotFound } from '../errors.js';
 import { handleExec } from '../exec.js';
-import type { ApiContext } from '../request.js';
+import { type ApiContext, kindOf } from '../request.js';
 import type { Route } from '../route.js';
+import { upgradeProxy } from '../subresources/proxy.js';
 import { handlePortForward } from './port-forward.js';
 import type { Upgrade } from './upgrade.js';
 
@@ -20,6 +21,8 @@ export async function handleUpgrade(
       return handleExec(context, route, query, upgrade);
     case 'portforward':
       return handlePortForward(context, route, query, upgrade);
+    case 'proxy':
+      return upgradeProxy(context, route, kindOf(context, route), upgrade);
     default:
       throw pathNotFound();
   }
