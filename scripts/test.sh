@@ -13,5 +13,6 @@ apt_need qemu-system-x86_64=qemu-system-x86 /usr/lib/qemu/virtiofsd=qemu-system-
 npm_packages
 build_all
 step "kubectl 1.35 and helm" node scripts/fetch-kubectl.mjs
+for minor in 22 26 30 33; do step "kubectl 1.$minor" node scripts/fetch-kubectl.mjs "$minor"; done
 step "test images" node scripts/make-images.mjs
 exec node scripts/test.mjs "$@"

@@ -13,7 +13,9 @@ import { fileURLToPath } from 'node:url';
 export const repository = fileURLToPath(
   new URL(import.meta.url.includes('/dist/') ? '../../..' : '../..', import.meta.url),
 );
-const kubectlFile = join(repository, '.cache/kubectl-v35/kubectl');
+/** Minor versions that set-up fetches (scripts/test.sh). */
+export type KubectlMinor = 22 | 26 | 30 | 33 | 35;
+const kubectlFile = (minor: KubectlMinor) => join(repository, `.cache/kubectl-v${minor}/kubectl`);
 const command = join(repository, 'bin/keelson');
 
 export interface Result {
@@ -114,8 +116,19 @@ export class Cluster {
   }
 
   /** kubectl with a home of its own; never throws for a failing command. */
-  async tryKubectl(args: readonly string[], input?: string): Promise<Result> {
-    return run(kubectlFile, args, { KUBECONFIG: this.kubeconfig, HOME: this.directory }, input);
+  async tryKubectl(args: readonly string[], input?: string, minor: KubectlMinor = 35): Promise<Result> {
+    return run(kubectlFile(minor), args, this.#kubectlEnvironment(minor), input);
+  }
+
+  /** kubectl as a process of its own, for what lasts: port-forward, proxy, logs -f. End it by `kill`. */
+  startKubectl(args: readonly string[], minor: KubectlMinor = 35): ChildProcess {
+    const env = { ...process.env, ...this.#kubectlEnvironment(minor) };
+    return spawn(kubectlFile(minor), args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  }
+
+  /** What it learns about the server is kept below its home; another version is not to find it. */
+  #kubectlEnvironment(minor: KubectlMinor): Record<string, string> {
+    return { KUBECONFIG: this.kubeconfig, HOME: minor === 35 ? this.directory : join(this.directory, `home-${minor}`) };
   }
 
   /** Standard output of kubectl; throws with what it said if it failed. */
