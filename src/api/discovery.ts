@@ -2,6 +2,7 @@
 import { pathNotFound } from './errors.js';
 import { allVerbs, apiVersionOf, type Kind } from './kind.js';
 import { parseAccept } from './negotiate.js';
+import { unknownResource } from './old-versions.js';
 
 export interface DiscoveryAnswer {
   readonly contentType: string;
@@ -120,7 +121,7 @@ function groupOf(kinds: readonly Kind[], group: string): object {
 
 function resourceList(kinds: readonly Kind[], group: string, version: string): object {
   const list = groupsOf(kinds).get(group)?.get(version);
-  if (!list) throw pathNotFound();
+  if (!list) throw unknownResource(group, version);
   return {
     kind: 'APIResourceList',
     apiVersion: 'v1',

@@ -8,7 +8,8 @@ import type { FieldValidation } from './codec.js';
 import type { Engine } from './engine.js';
 import { badRequest, invalid, invalidObject, pathNotFound } from './errors.js';
 import type { Kind } from './kind.js';
-import type { OpenApiDocument } from './openapi.js';
+import { unknownResource } from './old-versions.js';
+import type { OpenApi } from './openapi.js';
 import type { Route } from './route.js';
 import type { NodeStreams } from './streams.js';
 
@@ -17,7 +18,7 @@ export interface ApiContext {
   readonly engine: Engine;
   readonly streams: NodeStreams;
   readonly log: Logger;
-  readonly openApi: ReadonlyMap<string, OpenApiDocument>;
+  readonly openApi: OpenApi;
   readonly version: VersionInfo;
   readonly auth: AuthServices;
   /** False while starting or stopping: `/readyz` says so. */
@@ -77,7 +78,8 @@ export function verbOf(method: string, route: Route, query: URLSearchParams): st
 /** Throws StatusError 404 for what is not served, and for a namespace where none belongs. */
 export function kindOf(context: ApiContext, route: ResourceRoute): Kind {
   const kind = context.engine.kinds.find(route.group, route.version, route.plural);
-  if (!kind || (route.namespace !== undefined && !kind.namespaced)) throw pathNotFound();
+  if (!kind) throw unknownResource(route.group, route.version, route.plural);
+  if (route.namespace !== undefined && !kind.namespaced) throw pathNotFound();
   if (kind.namespaced && route.name !== undefined && route.namespace === undefined) throw pathNotFound();
   return kind;
 }
