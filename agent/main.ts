@@ -29,6 +29,8 @@ import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import { UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
+import { TokenKeeper } from './volumes/tokens.js';
+import { refreshTokens } from './volumes/volumes.js';
 
 export interface AgentOptions {
   readonly nodeName: string;
@@ -55,6 +57,8 @@ export interface Agent {
 }
 
 const statsMs = 2000;
+/** How often tokens are looked at; they live ten minutes at least, and are renewed at 80 % of that. */
+const tokenCheckMs = 60_000;
 /** With --rm, pods get this long to end by themselves. */
 const removalGraceMs = 2000;
 
@@ -152,8 +156,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   reporter.start();
   const timers = [
     setInterval(() => void sampleUsage(), statsMs),
+    setInterval(() => void renewTokens(), tokenCheckMs),
     setInterval(() => void rotateLogs(manager().workers()), logCheckMs),
   ];
+  async function renewTokens(): Promise<void> {
+    for (const { pod, paths } of manager().workers())
+      await refreshTokens(pod, paths.volumes, node.sources, Date.now()).catch((error: unknown) =>
+        log.warn({ pod: pod.metadata.uid, error: describe(error) }, 'token could not be renewed: tried again'),
+      );
+  }
   const usage = new UsageSampler();
   async function sampleUsage(): Promise<void> {
     if (!link().connected) return;
@@ -230,6 +241,7 @@ function podNode({
   link,
 }: NodeParts): PodNode {
   const runtime = createContainerRuntime();
+  const tokens = new TokenKeeper(request => link().requestToken(request), Date.now);
   return {
     name: options.nodeName,
     directories,
@@ -246,7 +258,9 @@ function podNode({
     network,
     runtime,
     images,
+    prefetchTokens: pod => tokens.prefetch(pod),
     sources: {
+      token: (pod, source) => tokens.get(pod, source),
       configMap: (namespace, name) => link().object('ConfigMap', namespace, name) as ConfigMap | undefined,
       secret: (namespace, name) => link().object('Secret', namespace, name) as Secret | undefined,
     },

@@ -19,6 +19,8 @@ export interface PodNode extends SandboxNode {
   readonly runtime: ContainerRuntime;
   readonly images: ImageStore;
   readonly sources: VolumeSources;
+  /** Has the tokens of the pod's volumes asked for already, while its sandbox is made. */
+  readonly prefetchTokens?: (pod: Pod) => void;
   readonly log: Logger;
   readonly now: () => number;
   /** The newest status, to be stored by the API. */

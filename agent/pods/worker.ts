@@ -195,6 +195,7 @@ export class PodWorker {
   async #createSandbox(): Promise<void> {
     const attempt = this.#facts.nextSandbox;
     try {
+      this.node.prefetchTokens?.(this.#pod);
       if (!this.#recorded) await this.#record();
       await failpoint('pod.afterRecord');
       const sandbox = await makeSandbox(this.node, this.#pod, this.paths, attempt);

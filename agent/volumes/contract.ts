@@ -1,6 +1,6 @@
 /** One file per volume kind, all with the same pair. `prepare` may be repeated; `release` is the pod directory's removal. */
 import type { ConfigMap, Secret } from '../../src/kube/node.js';
-import type { Pod, Volume } from '../../src/kube/pod.js';
+import type { Pod, ProjectedSource, Volume } from '../../src/kube/pod.js';
 
 export interface VolumeContext {
   readonly pod: Pod;
@@ -8,9 +8,14 @@ export interface VolumeContext {
   readonly directory: string;
   readonly configMap: (name: string) => ConfigMap | undefined;
   readonly secret: (name: string) => Secret | undefined;
+  /** A token of the pod's ServiceAccount, from the API. Rejects with an Error saying why there is none now. */
+  readonly token: (source: TokenSource) => Promise<string>;
   /** What the node has, in Kubernetes quantities: the default of resourceFieldRef limits. */
   readonly allocatable: Readonly<Record<string, string>>;
 }
+
+/** Which token a volume shows (core/v1 ServiceAccountTokenProjection). */
+export type TokenSource = NonNullable<ProjectedSource['serviceAccountToken']>;
 
 export interface VolumeKind {
   /** Whether this kind serves that volume. */

@@ -5,13 +5,14 @@ import type { ConfigMap, Secret } from '../../src/kube/node.js';
 import type { Container, Pod, VolumeMount } from '../../src/kube/pod.js';
 import type { MountSpec } from '../containers/contract.js';
 import { expand } from '../containers/expand.js';
-import { VolumeError, type VolumeKind } from './contract.js';
+import { type TokenSource, type VolumeContext, VolumeError, type VolumeKind } from './contract.js';
 import { downwardApiVolume } from './downward-api.js';
 import { emptyDir } from './empty-dir.js';
 import { hostPath } from './host-path.js';
 import { configMapVolume, secretVolume } from './object-files.js';
 import { projectedVolume } from './projected.js';
 import { openSubPath, pathOf } from './sub-path.js';
+import { hasTokenDue } from './tokens.js';
 
 const kinds: readonly VolumeKind[] = [
   emptyDir,
@@ -30,6 +31,8 @@ export interface PreparedVolume {
 export interface VolumeSources {
   readonly configMap: (namespace: string, name: string) => ConfigMap | undefined;
   readonly secret: (namespace: string, name: string) => Secret | undefined;
+  /** Absent: this node has nobody to ask for tokens. */
+  readonly token?: (pod: Pod, source: TokenSource) => Promise<string>;
   readonly allocatable?: Readonly<Record<string, string>>;
 }
 
@@ -39,7 +42,6 @@ export async function prepareVolumes(
   directory: string,
   sources: VolumeSources,
 ): Promise<Map<string, PreparedVolume>> {
-  const namespace = pod.metadata.namespace ?? 'default';
   const ready = new Map<string, PreparedVolume>();
   for (const volume of pod.spec.volumes ?? []) {
     const kind = kinds.find(k => k.serves(volume));
@@ -49,16 +51,32 @@ export async function prepareVolumes(
         `volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret, downwardAPI, projected`,
       );
     }
-    const prepared = await kind.prepare(volume, {
-      pod,
-      directory: join(directory, volume.name),
-      configMap: name => sources.configMap(namespace, name),
-      secret: name => sources.secret(namespace, name),
-      allocatable: sources.allocatable ?? {},
-    });
-    ready.set(volume.name, prepared);
+    ready.set(volume.name, await kind.prepare(volume, contextOf(pod, join(directory, volume.name), sources)));
   }
   return ready;
+}
+
+function contextOf(pod: Pod, directory: string, sources: VolumeSources): VolumeContext {
+  const namespace = pod.metadata.namespace ?? 'default';
+  return {
+    pod,
+    directory,
+    configMap: name => sources.configMap(namespace, name),
+    secret: name => sources.secret(namespace, name),
+    token: async source => {
+      if (!sources.token) throw new VolumeError('this node has no controller that it could ask for tokens');
+      return sources.token(pod, source);
+    },
+    allocatable: sources.allocatable ?? {},
+  };
+}
+
+/** Writes the volumes anew whose tokens are near their end. Throws VolumeError; what was there stays then. */
+export async function refreshTokens(pod: Pod, directory: string, sources: VolumeSources, now: number): Promise<void> {
+  for (const volume of pod.spec.volumes ?? []) {
+    const place = join(directory, volume.name);
+    if (await hasTokenDue(volume, place, now)) await projectedVolume.prepare(volume, contextOf(pod, place, sources));
+  }
 }
 
 /** The bind mounts of one container, held open until they are made. */

@@ -1,6 +1,7 @@
 /** Admission: decisions on a new object that need to see other objects. An ordered list; the first refusal ends it. */
 import type { Service } from '../kube/api/core-v1.js';
 import { failure } from '../kube/status.js';
+import { admitServiceAccount } from './auth/service-account-admission.js';
 import type { Compare, Engine } from './engine.js';
 import { forbidden, notFound } from './errors.js';
 import { type AnyObject, type Kind, storeKey } from './kind.js';
@@ -64,19 +65,9 @@ function terminating(kind: Kind, name: string, namespace: string) {
   return failure(403, 'Forbidden', refused.message, { ...refused.status.details, causes: [cause] });
 }
 
-function podServiceAccount({ view }: Engine, kind: Kind, object: AnyObject): readonly Compare[] {
-  if (kind.kind !== 'Pod') return [];
-  const spec = object.spec as { serviceAccountName?: string; serviceAccount?: string };
-  const name = spec.serviceAccountName || 'default';
-  spec.serviceAccountName = name;
-  spec.serviceAccount = name;
-  // `default` may still be on its way in a namespace just made
-  if (name === 'default' || view.get('ServiceAccount', object.metadata.namespace, name)) return [];
-  throw forbidden(
-    kind,
-    object.metadata.name,
-    `error looking up service account ${object.metadata.namespace}/${name}: serviceaccount "${name}" not found`,
-  );
+function podServiceAccount(engine: Engine, kind: Kind, object: AnyObject): readonly Compare[] {
+  if (kind.kind === 'Pod' && kind.group === '') admitServiceAccount(engine, kind, object);
+  return [];
 }
 
 /** How long a pod stays bound to a node that is not ready or unreachable. */

@@ -4,9 +4,9 @@ import { StatusError } from '../kube/status.js';
 import { reconcileRoles } from './auth/reconcile-roles.js';
 import { ApiClient } from './client.js';
 import type { Engine } from './engine.js';
+import type { AnyObject } from './kind.js';
 import { systemPriorityClasses } from './scheduling/priority.js';
 import { createApiService } from './service/publish.js';
-import type { AnyObject } from './kind.js';
 
 const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 

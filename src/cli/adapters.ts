@@ -1,4 +1,6 @@
 /** The controller's parts seen through each other's contracts: the API's cache and client as the hub and scheduler want them. */
+import { tokenForNode } from '../api/auth/node-token.js';
+import type { ServiceAccountTokens } from '../api/auth/service-account-tokens.js';
 import type { ApiClient } from '../api/client.js';
 import { pod as podKind } from '../api/kinds/pod.js';
 import { checkMirror, decodeReport } from '../api/node-reports.js';
@@ -36,7 +38,7 @@ export function hubView(view: ObjectView): HubView {
 const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const mirrorHash = (pod: KubeObject | undefined): string | undefined => pod?.metadata.annotations?.[mirrorAnnotation];
 
-export function hubSink(client: ApiClient, view: ObjectView): HubSink {
+export function hubSink(client: ApiClient, view: ObjectView, accounts: () => ServiceAccountTokens): HubSink {
   return {
     node: async (name, node) => (await client.registerNode(name, node)).revision,
     heartbeat: async name => (await client.heartbeat(name)).revision,
@@ -52,6 +54,7 @@ export function hubSink(client: ApiClient, view: ObjectView): HubSink {
       return client.removePod(name, pod);
     },
     mirror: (name, pod) => putMirror(client, view, name, pod),
+    token: (name, request) => tokenForNode(view, accounts(), name, request),
     event: async (name, event) => (await client.recordEvent(name, event)).revision,
   };
 }

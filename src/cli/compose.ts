@@ -72,7 +72,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   const hub = new LinkHub({
     view: hubView(view),
-    sink: hubSink(client, view),
+    sink: hubSink(client, view, () => server.accounts),
     log,
     onStats: (node, stats) => feed.usage(node, stats),
   });

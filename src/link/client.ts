@@ -15,6 +15,7 @@ import {
   maxControlBytes,
   protocolVersion,
   type StreamRequest,
+  type TokenRequest,
   type UpFrame,
 } from './frames.js';
 import { nameOfObject, objectName } from './interest.js';
@@ -54,6 +55,15 @@ export interface LinkClientOptions {
   readonly events: LinkClientEvents;
 }
 
+/** So long a token is waited for. */
+const tokenMs = 10_000;
+
+interface Waiting {
+  readonly resolve: (token: string) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: NodeJS.Timeout;
+}
+
 const reconnect = { initialMs: 200, maxMs: 30_000, factor: 2 } as const;
 /** A report that could not be stored is sent again after this. */
 const retryReportMs = 2000;
@@ -73,6 +83,8 @@ export class LinkClient {
   #socket: WebSocket | undefined;
   /** Refused for a while, by key; whatever is reported of the key later goes instead. */
   readonly #retries = new Map<string, NodeJS.Timeout>();
+  readonly #tokens = new Map<number, Waiting>();
+  #nextToken = 1;
   #attempts = 0;
   #timer: NodeJS.Timeout | undefined;
   #watchdog: NodeJS.Timeout | undefined;
@@ -107,6 +119,26 @@ export class LinkClient {
   /** Sent only if the link is up: the next one is better than an old one. */
   stats(frame: Extract<UpFrame, { t: 'stats' }>): void {
     if (this.connected && this.#socket && this.#socket.bufferedAmount < maxControlBytes) this.#send(frame);
+  }
+
+  /** Rejects with an Error saying why: refused, or the link is down. */
+  requestToken(request: TokenRequest): Promise<string> {
+    if (!this.connected) return Promise.reject(new Error('the controller cannot be reached now'));
+    const number = this.#nextToken++;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#answer(number, { error: 'the controller does not answer' }), tokenMs);
+      this.#tokens.set(number, { resolve, reject, timer });
+      this.#send({ t: 'tokenRequest', request: number, ...request });
+    });
+  }
+
+  #answer(number: number, { token, error }: { token?: string | undefined; error?: string | undefined }): void {
+    const waiting = this.#tokens.get(number);
+    if (!waiting) return;
+    this.#tokens.delete(number);
+    clearTimeout(waiting.timer);
+    if (token === undefined) waiting.reject(new Error(error ?? 'no token'));
+    else waiting.resolve(token);
   }
 
   object(kind: string, namespace: string | undefined, name: string): KubeObject | undefined {
@@ -170,6 +202,7 @@ export class LinkClient {
     this.#outbox.disconnected();
     this.#collecting = undefined;
     for (const stream of [...this.#streams.values()]) stream.lost();
+    for (const number of [...this.#tokens.keys()]) this.#answer(number, { error: 'the link to the controller broke' });
     this.#options.events.onDisconnected?.();
     if (this.#closed) return;
     this.#options.log.info({ code, reason, delay: this.#dialLater() }, 'link lost; dialling again');
@@ -223,6 +256,8 @@ export class LinkClient {
         return this.#changes(frame.changes, frame.revision);
       case 'ack':
         return this.#acknowledged(frame);
+      case 'token':
+        return this.#answer(frame.request, { token: frame.token, error: frame.error?.message });
       case 'open':
         return this.#open(frame.stream, frame.request);
       default:

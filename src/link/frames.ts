@@ -43,6 +43,8 @@ export type DownFrame =
   /** Answer to an up frame with `id`: stored at `revision`, or refused. */
   | { readonly t: 'ack'; readonly id: number; readonly revision?: number; readonly error?: Status }
   | { readonly t: 'open'; readonly stream: number; readonly request: StreamRequest }
+  /** Answer to a `tokenRequest`: the token, or why there is none. */
+  | { readonly t: 'token'; readonly request: number; readonly token?: string; readonly error?: Status }
   | { readonly t: 'credit'; readonly stream: number; readonly channel: number; readonly bytes: number }
   /** No more data on this channel from the sender (end of stdin). */
   | { readonly t: 'end'; readonly stream: number; readonly channel: number }
@@ -97,11 +99,23 @@ export type UpFrame =
   /** A static pod, to be mirrored: created or replaced as the API object of that name. */
   | { readonly t: 'mirror'; readonly id: number; readonly pod: Pod }
   | { readonly t: 'event'; readonly id: number; readonly event: KubeEvent }
+  /** Asks for a token of a pod's ServiceAccount; answered by a `token` frame with the same number. */
+  | ({ readonly t: 'tokenRequest'; readonly request: number } & TokenRequest)
   /** Newest usage; not stored, not acknowledged. */
   | { readonly t: 'stats'; readonly stats: NodeStats }
   | { readonly t: 'credit'; readonly stream: number; readonly channel: number; readonly bytes: number }
   | { readonly t: 'end'; readonly stream: number; readonly channel: number }
   | { readonly t: 'close'; readonly stream: number; readonly status?: Status };
+
+/** A ServiceAccount token for a pod of the node that asks; bound to that pod. */
+export interface TokenRequest {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** Absent: for this cluster's API. */
+  readonly audience?: string;
+  readonly seconds: number;
+}
 
 /** Usage of one node, sampled every few seconds. CPU in nanoseconds since start (cumulative) and in cores (rate). */
 export interface NodeStats {

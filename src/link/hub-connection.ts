@@ -182,6 +182,8 @@ export class HubConnection {
       case 'end':
       case 'close':
         return this.#streams.get(frame.stream)?.receiveControl(frame);
+      case 'tokenRequest':
+        return void this.#token(frame);
       case 'stats':
         return this.#options.onStats?.(this.node, frame.stats);
       default:
@@ -202,6 +204,18 @@ export class HubConnection {
           ? error.status
           : failure(500, 'InternalError', 'the report could not be stored').status;
       this.#send({ t: 'ack', id: frame.id, error: status });
+    }
+  }
+
+  async #token({ request, ...wanted }: Extract<UpFrame, { t: 'tokenRequest' }>): Promise<void> {
+    try {
+      this.#send({ t: 'token', request, token: await this.#options.sink.token(this.node, wanted) });
+    } catch (error) {
+      if (!(error instanceof StatusError))
+        this.#options.log.error({ node: this.node, error: describe(error) }, 'token request failed');
+      const known = error instanceof StatusError;
+      const status = known ? error.status : failure(500, 'InternalError', 'the token could not be made').status;
+      this.#send({ t: 'token', request, error: status });
     }
   }
 

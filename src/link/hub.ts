@@ -8,7 +8,7 @@ import type { Logger } from '../base/log.js';
 import type { KubeObject } from '../kube/meta.js';
 import type { KubeEvent, Node } from '../kube/node.js';
 import type { Pod, PodStatus } from '../kube/pod.js';
-import type { NodeStats, StreamRequest } from './frames.js';
+import type { NodeStats, StreamRequest, TokenRequest } from './frames.js';
 import { HubConnection } from './hub-connection.js';
 import type { LinkStream } from './stream.js';
 
@@ -41,6 +41,8 @@ export interface HubSink {
   podGone(name: string, pod: { namespace: string; name: string; uid: string }, status?: PodStatus): Promise<number>;
   mirror(name: string, pod: Pod): Promise<number>;
   event(name: string, event: KubeEvent): Promise<number>;
+  /** A token for a pod of that node; rejects with a StatusError for any other. */
+  token(name: string, request: TokenRequest): Promise<string>;
 }
 
 export interface HubOptions {

@@ -23,6 +23,14 @@ const upShapes: Readonly<Record<UpFrame['t'], Shape>> = {
   podGone: { id: 'number', namespace: 'string', name: 'string', uid: 'string', status: 'object?' },
   mirror: { id: 'number', pod: 'object' },
   event: { id: 'number', event: 'object' },
+  tokenRequest: {
+    request: 'number',
+    namespace: 'string',
+    name: 'string',
+    uid: 'string',
+    audience: 'string?',
+    seconds: 'number',
+  },
   stats: { stats: 'object' },
   ...streamControls,
 };
@@ -32,6 +40,7 @@ const downShapes: Readonly<Record<DownFrame['t'], Shape>> = {
   sync: { revision: 'number', objects: 'array', keep: 'array', last: 'boolean' },
   changes: { revision: 'number', changes: 'array' },
   ack: { id: 'number', revision: 'number?', error: 'object?' },
+  token: { request: 'number', token: 'string?', error: 'object?' },
   open: { stream: 'number', request: 'object' },
   ...streamControls,
 };

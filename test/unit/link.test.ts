@@ -215,6 +215,7 @@ describe('hub and client over a real WebSocket', () => {
         podGone: (_, pod) => store('podGone', pod.name),
         mirror: (_, pod) => store('mirror', pod.metadata.name),
         event: (_, event) => store('event', event),
+        token: async (n, { name }) => `${n}/${name}`,
       },
     });
     const sockets = new WebSocketServer({ noServer: true });
