@@ -14,6 +14,7 @@ import { endedRun } from './ended.js';
 import {
   allContainers,
   type ContainerFacts,
+  containerOf,
   type EndedRun,
   noContainerFacts,
   type PodFacts,
@@ -136,7 +137,11 @@ async function adoptContainer(
     const found = await adoptAttempt(node, pod, paths, name, attempt);
     if ('handle' in found) {
       const { id, startedAt } = found.handle;
-      return { facts: { ...facts, nextAttempt: attempt + 1, live: { attempt, id, startedAt } }, live: found };
+      const { resources = {} } = containerOf(pod, name) ?? {};
+      return {
+        facts: { ...facts, nextAttempt: attempt + 1, live: { attempt, id, startedAt, resources } },
+        live: found,
+      };
     }
     // its entrypoint was never reached: it is no run, and starts again under the same number
     if (sameBoot && found.reason === 'Unknown' && !found.startedAt) {

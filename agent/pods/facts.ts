@@ -2,7 +2,7 @@
  * What the node knows of one pod: the input of `plan` and `podStatus`, written only by its worker. Plain data; times in
  * milliseconds since the epoch unless they are text that goes to the API.
  */
-import type { Container, EphemeralContainer, Pod } from '../../src/kube/pod.js';
+import type { Container, EphemeralContainer, Pod, ResourceRequirements } from '../../src/kube/pod.js';
 
 /** One run of one container that has ended. */
 export interface EndedRun {
@@ -21,6 +21,8 @@ export interface LiveRun {
   readonly attempt: number;
   readonly id: string;
   readonly startedAt: string;
+  /** What it was given, at its start or since; undefined: what the pod says. */
+  readonly resources?: ResourceRequirements;
 }
 
 /** A stop under way: the signal was sent, SIGKILL follows at `killAt`. */
@@ -81,6 +83,8 @@ export interface PodFacts {
   readonly nextSandbox: number;
   readonly sandboxObstacle?: Obstacle;
   readonly volumesObstacle?: Obstacle;
+  /** The resources that it asks for now, and why it cannot have them; not tried again for the same ones. */
+  readonly resizeRefused?: { readonly wanted: string; readonly message: string };
   readonly containers: Readonly<Record<string, ContainerFacts>>;
   /** When the node first took up this pod. */
   readonly startTime: string;
@@ -136,3 +140,9 @@ export function initDone(pod: Pod, facts: PodFacts): boolean {
     return !live && ended?.exitCode === 0 && ranHere(facts, c.name);
   });
 }
+
+export const containerOf = (pod: Pod, name: string): Container | undefined =>
+  allContainers(pod).find(container => container.name === name);
+
+/** All that a pod asks for, to be compared. */
+export const resourcesOf = (pod: Pod): string => JSON.stringify(allContainers(pod).map(c => c.resources ?? {}));

@@ -2,6 +2,7 @@
  * What to do next for one pod: a pure function of its spec, what is known of it, and the time. The worker carries the
  * actions out in order, learns new facts, and asks again. Kubelet's rules are the law (reliability rules A3–A5).
  */
+import { deepEqual } from '../../src/kube/json.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 import {
   allContainers,
@@ -12,6 +13,7 @@ import {
   isSidecar,
   type PodFacts,
   ranHere,
+  resourcesOf,
 } from './facts.js';
 import { nextStartAt, restarts } from './restart.js';
 
@@ -21,6 +23,8 @@ export type PodAction =
   /** preStop, then the stop signal; SIGKILL follows at the deadline. */
   | { readonly do: 'stopContainer'; readonly container: string; readonly graceMs: number; readonly why: string }
   | { readonly do: 'killContainer'; readonly container: string }
+  /** New CPU and memory while it runs. */
+  | { readonly do: 'resizeContainer'; readonly container: string }
   /** Network, pause and cgroup away; the pod's directory stays. */
   | { readonly do: 'tearDown' }
   /** The pod's directory away, and the API told that it is gone. */
@@ -78,7 +82,7 @@ function planInit(pod: Pod, facts: PodFacts, now: number): { done: boolean; plan
 
 function planContainer(pod: Pod, facts: PodFacts, container: Container, now: number): PodPlan {
   const state = factsOf(facts, container.name);
-  if (state.live) return state.stop ? planKill(container.name, state.stop, now) : quiet;
+  if (state.live) return state.stop ? planKill(container.name, state.stop, now) : planResize(pod, facts, container);
   const again = isInit(pod, container) && !ranHere(facts, container.name);
   if (state.ended && !again && !restarts(pod, container, state.ended, isInit(pod, container))) return quiet;
   const at = Math.max(again ? 0 : nextStartAt(state), state.obstacle?.retryAt ?? 0);
@@ -90,6 +94,13 @@ function planEphemeral(facts: PodFacts, { name }: Container, now: number): PodPl
   const state = factsOf(facts, name);
   if (state.nextAttempt > 0) return quiet;
   return whenDue(state.obstacle?.retryAt ?? 0, now, { do: 'startContainer', container: name });
+}
+
+/** What it was given is not what its pod says now, and that was not refused before. */
+function planResize(pod: Pod, facts: PodFacts, { name, resources = {} }: Container): PodPlan {
+  const given = factsOf(facts, name).live?.resources;
+  if (!given || deepEqual(given, resources) || facts.resizeRefused?.wanted === resourcesOf(pod)) return quiet;
+  return act({ do: 'resizeContainer', container: name });
 }
 
 /** Pause has died: what ran in it is stopped, the remains are taken away, then a new sandbox is made. */

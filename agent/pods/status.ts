@@ -21,6 +21,7 @@ import {
   initDone,
   isSidecar,
   type PodFacts,
+  resourcesOf,
 } from './facts.js';
 import { initFailed, isFinished } from './plan.js';
 import { backoffMessage, nextStartAt, restarts } from './restart.js';
@@ -103,7 +104,15 @@ function containerStatus(pod: Pod, facts: PodFacts, container: Container, now: n
     image: container.image ?? '',
     imageID: state.imageID,
     ...(id && { containerID: containerIdPrefix + id }),
+    ...resourceStatus(container, state),
   };
+}
+
+/** What is in force: of a container that asks for nothing there is nothing to tell. */
+function resourceStatus({ resources = {} }: Container, { live }: ContainerFacts): Partial<ContainerStatus> {
+  const given = live?.resources ?? resources;
+  if (!live || Object.keys(given).length === 0) return {};
+  return { ...(given.requests && { allocatedResources: given.requests }), resources: given };
 }
 
 function containerState(
@@ -206,7 +215,13 @@ function conditions(
     { type: 'Ready', ...ready },
     { type: 'ContainersReady', ...ready },
     { type: 'PodScheduled', status: 'True' },
+    ...resizeCondition(pod, facts),
   ];
+}
+
+function resizeCondition(pod: Pod, { resizeRefused }: PodFacts): Condition[] {
+  if (resizeRefused?.wanted !== resourcesOf(pod)) return [];
+  return [{ type: 'PodResizePending', status: 'True', reason: 'Infeasible', message: resizeRefused.message }];
 }
 
 /** lastTransitionTime moves only when the status does. */

@@ -15,12 +15,14 @@ import { type PreparedVolume, prepareVolumes } from '../volumes/volumes.js';
 import { endedRun } from './ended.js';
 import {
   type ContainerFacts,
+  containerOf,
   type EndedRun,
   factsOf,
   isEphemeral,
   mergeTermination,
   type Obstacle,
   type PodFacts,
+  resourcesOf,
   type Termination,
 } from './facts.js';
 import type { PodNode } from './node-contract.js';
@@ -34,6 +36,7 @@ import {
   writePodRecord,
   writeStopRecord,
 } from './records.js';
+import { resizeContainer, resizeProblem } from './resize.js';
 import { crashBackoff, crashesAfter, nextStartAt } from './restart.js';
 import { makeSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
 import { startContainer } from './start-container.js';
@@ -175,6 +178,8 @@ export class PodWorker {
         return this.#startContainer(action.container);
       case 'stopContainer':
         return this.#stopContainer(action.container, action.graceMs, action.why);
+      case 'resizeContainer':
+        return this.#resizeContainer(action.container);
       case 'killContainer':
         return this.#killContainer(action.container);
       case 'tearDown':
@@ -240,6 +245,7 @@ export class PodWorker {
     if (isEphemeral(this.#pod, { name })) await this.#record().then(() => this.#onDisk);
     const state = factsOf(this.#facts, name);
     const attempt = state.nextAttempt;
+    const { resources = {} } = containerOf(this.#pod, name) ?? {};
     const outcome = await startContainer(this.node, {
       pod: this.#pod,
       paths: this.paths,
@@ -260,7 +266,7 @@ export class PodWorker {
           ...rest,
           imageID: outcome.imageID,
           nextAttempt: attempt + 1,
-          live: { attempt, id: handle.id, startedAt: handle.startedAt },
+          live: { attempt, id: handle.id, startedAt: handle.startedAt, resources },
         });
         this.#watchContainer(name, outcome.live);
         await failpoint('container.afterStart');
@@ -320,6 +326,25 @@ export class PodWorker {
       ...(volumesObstacle && { volumesObstacle: { ...volumesObstacle, retryAt: 0 } }),
     };
     this.wake();
+  }
+
+  /** Given or refused as a whole; what was refused stays so until the pod asks for something else. */
+  async #resizeContainer(name: string): Promise<void> {
+    const state = factsOf(this.#facts, name);
+    const container = containerOf(this.#pod, name);
+    if (!container || !state.live) return;
+    try {
+      const problem = resizeProblem(this.#pod, this.node.controllers);
+      if (problem) throw new Error(problem);
+      await resizeContainer(this.node, this.#pod, this.paths, container, state.live.attempt);
+      this.#setContainer(name, { ...state, live: { ...state.live, resources: container.resources ?? {} } });
+      // a new agent must not take it for what it was at first
+      await this.#record();
+    } catch (error) {
+      const message = describe(error);
+      this.#facts = { ...this.#facts, resizeRefused: { wanted: resourcesOf(this.#pod), message } };
+      this.node.event(this.#pod, 'Warning', 'ResizeInfeasible', message, name);
+    }
   }
 
   async #stopContainer(name: string, graceMs: number, why: string): Promise<void> {

@@ -36,7 +36,7 @@ const web: V1Pod = {
         command: [
           'sh',
           '-c',
-          'echo begun; nc -lk -p 7070 -e cat & while read l; do echo "got $l"; done; exec sleep 100000',
+          'echo begun; nc -ll -p 7070 -e cat & while read l; do echo "got $l"; done; exec sleep 100000',
         ],
       },
     ],
@@ -136,6 +136,8 @@ test('logs, once and followed', async () => {
   const followed = new PassThrough();
   const controller = await log.log('default', 'web', 'app', followed, { follow: true });
   let more = '';
+  // ending it is told as an error
+  followed.on('error', () => {});
   followed.on('data', part => (more += part));
   await eventually('what is there', async () => more.startsWith('begun\n'));
   controller.abort();

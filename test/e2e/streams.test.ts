@@ -27,7 +27,7 @@ const web = {
           'sh',
           '-c',
           'mkdir -p /www; echo hello-web >/www/index.html; httpd -p 127.0.0.1:8080 -h /www; httpd -p 9090 -h /www; ' +
-            'nc -lk -p 7070 -e cat & echo one; echo two; echo three; exec sleep 100000',
+            'nc -ll -p 7070 -e cat & echo one; echo two; echo three; exec sleep 100000',
         ],
       },
       { name: 'side', image: 'localhost/busybox:1', command: ['sh', '-c', 'echo side; exec sleep 100000'] },

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import { connect as tlsConnect } from 'node:tls';
 import { describe } from '../../base/errors.js';
 import type { Pod } from '../../kube/pod.js';
-import { unavailable } from '../errors.js';
+import { failure } from '../../kube/status.js';
 import type { ApiContext } from '../request.js';
 import { refuseUpgrade, sendError } from '../respond.js';
 import { connectToPod, duplexOf } from './pod-connection.js';
@@ -56,8 +56,9 @@ function headersFor(
   };
 }
 
-/** In Kubernetes' words. */
-const unreachable = (error: unknown) => unavailable(`error trying to reach service: ${describe(error)}`);
+/** In Kubernetes' words; without Retry-After, which would have kubectl ask ten times. */
+const unreachable = (error: unknown) =>
+  failure(503, 'ServiceUnavailable', `error trying to reach service: ${describe(error)}`);
 
 /** Throws StatusError before anything was sent. */
 export async function proxyRequest(
