@@ -2,7 +2,7 @@
 import { isObject } from '../kube/json.js';
 import { badRequest, unsupportedMediaType } from './errors.js';
 import { type AnyObject, apiVersionOf } from './kind.js';
-import { DecodeError, decodeObject } from './schema/decode.js';
+import { type Decoded, DecodeError, decodeObject } from './schema/decode.js';
 import { decodeProtobuf, ProtobufError, readEnvelope } from './schema/protobuf.js';
 import { DepthError, findDuplicates } from './schema/scan.js';
 import { readYaml } from './yaml.js';
@@ -16,6 +16,8 @@ export interface Expected {
   readonly kind: string;
   /** Name in the schema table. */
   readonly type: string;
+  /** How to decode what the table does not know. */
+  readonly custom?: { readonly decode: (value: unknown) => Decoded };
 }
 
 export interface Read {
@@ -46,7 +48,9 @@ export function typed(
   duplicates: readonly string[],
   validation: FieldValidation,
 ): Read {
-  const decoded = refuse(expected, () => decodeObject(expected.type, value));
+  const decoded = refuse(expected, () =>
+    expected.custom ? expected.custom.decode(value) : decodeObject(expected.type, value),
+  );
   const complaints =
     validation === 'Ignore' ? [] : [...decoded.unknown, ...duplicates.map(path => `duplicate field "${path}"`)];
   if (validation === 'Strict' && complaints.length > 0)
@@ -72,6 +76,7 @@ function readValue(expected: Expected, body: Buffer, contentType: string | undef
     case 'text/yaml':
       return parseYaml(body.toString('utf8'));
     case 'application/vnd.kubernetes.protobuf':
+      if (expected.custom) throw unsupportedMediaType(bodyTypes.slice(0, 2));
       return { value: readProtobuf(expected, body), duplicates: [] };
     default:
       throw unsupportedMediaType(bodyTypes);

@@ -87,6 +87,7 @@ export interface FieldError {
     | 'NotSupported'
     | 'Forbidden'
     | 'TooLong'
+    | 'TooMany'
     | 'NotFound'
     | 'TypeInvalid';
   readonly field: string;

@@ -90,10 +90,10 @@ export class Handler {
     }
     if (version !== 'v3') throw pathNotFound();
     if (rest.length === 0) {
-      sendJson(response, 200, openApiIndex(this.#context.openApi));
+      sendJson(response, 200, openApiIndex(this.#context.openApi.documents));
       return;
     }
-    const document = this.#context.openApi.get(rest.join('/'));
+    const document = this.#context.openApi.documents.get(rest.join('/'));
     if (!document) throw pathNotFound();
     const forever = {
       'cache-control': 'public, immutable',

@@ -3,19 +3,20 @@ import type { KubeObject } from '../kube/meta.js';
 import type { GuardedWrite } from './auth/admit-writer.js';
 import type { FieldError } from './errors.js';
 import type { ApiContext, ApiRequest } from './request.js';
+import type { Decoded } from './schema/decode.js';
 
 /** Any object, in JSON's shape. */
 export type AnyObject = KubeObject & { [field: string]: unknown };
 
 export interface Column {
   readonly name: string;
-  readonly type: 'string' | 'integer' | 'date';
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
   readonly format?: 'name';
   /** > 0: only with `-o wide`. */
   readonly priority?: number;
   readonly description?: string;
   /** @param now milliseconds since 1970, for ages. */
-  readonly cell: (object: AnyObject, now: number) => string | number;
+  readonly cell: (object: AnyObject, now: number) => string | number | boolean | null;
 }
 
 interface Subresource {
@@ -23,6 +24,14 @@ interface Subresource {
   /** `group/version Kind` of what it takes and gives, when it is not the kind itself. */
   readonly responseKind?: { readonly group: string; readonly version: string; readonly kind: string };
   readonly verbs: readonly string[];
+}
+
+/** How objects of a custom resource are read and shown; `schema` is for OpenAPI. */
+export interface CustomShape {
+  readonly schema: object;
+  readonly decode: (value: unknown) => Decoded;
+  /** Told with every answer. */
+  readonly warning?: string;
 }
 
 /** What a review may know of the request. */
@@ -95,6 +104,8 @@ export interface Kind {
   readonly admitWriter?: (write: GuardedWrite) => void;
   /** What becomes of its dependents when a deletion does not say; absent: `Background`. */
   readonly defaultPropagation?: 'Orphan';
+  /** The schema of a custom resource, which is not in the table. */
+  readonly custom?: CustomShape;
   /** Serves `/scale`. */
   readonly scale?: ScalePaths;
   /** Not stored itself, but served from another kind. */

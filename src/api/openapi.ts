@@ -4,6 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { type Kind, supports } from './kind.js';
+import type { KindRegistry } from './kind-registry.js';
+import { descriptionOf } from './schema/descriptions.js';
 import { typeNamed } from './schema/index.js';
 import type { Field, ObjectType } from './schema/types.js';
 
@@ -12,14 +14,44 @@ export interface OpenApiDocument {
   readonly hash: string;
 }
 
-/** The documents of all groups by path, such as `apis/apps/v1`. */
-export function openApiDocuments(kinds: readonly Kind[], gitVersion: string): Map<string, OpenApiDocument> {
-  const byPath = new Map<string, Kind[]>();
-  for (const kind of kinds) {
-    const path = rootOf(kind).slice(1);
-    byPath.set(path, [...(byPath.get(path) ?? []), kind]);
+/** The documents of all groups, made anew where the kinds of a group have changed. */
+export class OpenApi {
+  readonly #kinds: KindRegistry;
+  readonly #gitVersion: string;
+  #version = -1;
+  #made = new Map<string, { readonly kinds: readonly Kind[]; readonly document: OpenApiDocument }>();
+
+  constructor(kinds: KindRegistry, gitVersion: string) {
+    this.#kinds = kinds;
+    this.#gitVersion = gitVersion;
   }
-  return new Map([...byPath].map(([path, list]) => [path, documentOf(list, gitVersion)]));
+
+  /** By path, such as `apis/apps/v1`. */
+  get documents(): ReadonlyMap<string, OpenApiDocument> {
+    if (this.#version !== this.#kinds.version) this.#refresh();
+    return new Map([...this.#made].map(([path, { document }]) => [path, document]));
+  }
+
+  #refresh(): void {
+    const byPath = new Map<string, Kind[]>();
+    for (const kind of this.#kinds.all) {
+      const path = rootOf(kind).slice(1);
+      const list = byPath.get(path);
+      if (list) list.push(kind);
+      else byPath.set(path, [kind]);
+    }
+    const before = this.#made;
+    this.#made = new Map([...byPath].map(([path, kinds]) => [path, this.#documentOf(kinds, before.get(path))]));
+    this.#version = this.#kinds.version;
+  }
+
+  #documentOf(
+    kinds: readonly Kind[],
+    before: { readonly kinds: readonly Kind[]; readonly document: OpenApiDocument } | undefined,
+  ) {
+    const isSame = before?.kinds.length === kinds.length && kinds.every((kind, i) => kind === before.kinds[i]);
+    return isSame ? before : { kinds, document: documentOf(kinds, this.#gitVersion) };
+  }
 }
 
 /** The index that `/openapi/v3` answers. */
@@ -64,6 +96,10 @@ const patchContent = [
   'application/apply-patch+yaml',
 ];
 
+/** A custom resource has no strategic merge: clients look here before they choose a patch. */
+const patchContentOf = (kind: Kind): readonly string[] =>
+  kind.custom ? patchContent.filter(type => !type.includes('strategic')) : patchContent;
+
 function operations(kind: Kind, verbs: Readonly<Record<string, string>>): object {
   return Object.fromEntries(
     Object.entries(verbs)
@@ -79,7 +115,9 @@ function operation(kind: Kind, method: string, verb: string): object {
     'x-kubernetes-action': verb === 'create' ? 'post' : verb === 'update' ? 'put' : verb,
     'x-kubernetes-group-version-kind': gvk(kind),
     ...(writes && { parameters: ['dryRun', 'fieldManager', 'fieldValidation'].map(query) }),
-    ...(method === 'patch' && { requestBody: { content: Object.fromEntries(patchContent.map(type => [type, {}])) } }),
+    ...(method === 'patch' && {
+      requestBody: { content: Object.fromEntries(patchContentOf(kind).map(type => [type, {}])) },
+    }),
     responses: { 200: { description: 'OK' } },
   };
 }
@@ -95,8 +133,13 @@ function schemasOf(kinds: readonly Kind[]): Record<string, object> {
     for (const field of type.byName.values()) if (!field.scalar) add(field.of);
   };
   for (const kind of kinds) {
-    add(kind.type);
-    schemas[schemaName(kind.type)] = kindSchema(kind);
+    if (kind.custom) {
+      add(metadataType);
+      schemas[customName(kind)] = customSchema(kind, kind.custom.schema);
+    } else {
+      add(kind.type);
+      schemas[schemaName(kind.type)] = kindSchema(kind);
+    }
   }
   return schemas;
 }
@@ -104,6 +147,25 @@ function schemasOf(kinds: readonly Kind[]): Record<string, object> {
 /** `core.v1.Pod` → `io.k8s.api.core.v1.Pod`. */
 function schemaName(type: string): string {
   return type.startsWith('meta.') ? `io.k8s.apimachinery.pkg.apis.${type}` : `io.k8s.api.${type}`;
+}
+
+const metadataType = 'meta.v1.ObjectMeta';
+const customName = ({ group, version, kind }: Kind): string =>
+  `${group.split('.').reverse().join('.')}.${version}.${kind}`;
+
+/** The definition's own schema with what every object has. */
+function customSchema(kind: Kind, schema: object): object {
+  const own = (schema as { properties?: object }).properties ?? {};
+  return {
+    ...schema,
+    properties: {
+      ...own,
+      apiVersion: { type: 'string', description: 'The group and version of this kind.' },
+      kind: { type: 'string', description: 'The kind of this object.' },
+      metadata: { allOf: [{ $ref: `#/components/schemas/${schemaName(metadataType)}` }] },
+    },
+    'x-kubernetes-group-version-kind': [gvk(kind)],
+  };
 }
 
 function kindSchema(kind: Kind): object {
@@ -121,10 +183,15 @@ function schemaOf(type: ObjectType): object {
   const required = fields.filter(field => field.required).map(field => field.name);
   return {
     type: 'object',
-    properties: Object.fromEntries(fields.map(field => [field.name, propertyOf(field)])),
+    properties: Object.fromEntries(fields.map(field => [field.name, described(type, field)])),
     ...(required.length > 0 && { required }),
     ...(type.atomic && { 'x-kubernetes-map-type': 'atomic' }),
   };
+}
+
+function described(type: ObjectType, field: Field): object {
+  const description = descriptionOf(type.name, field.name, field.of);
+  return description ? { description, ...propertyOf(field) } : propertyOf(field);
 }
 
 function propertyOf(field: Field): object {

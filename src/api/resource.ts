@@ -31,6 +31,7 @@ import { serveWatch } from './watch-response.js';
 /** Throws StatusError. */
 export async function handleResource(context: ApiContext, call: ApiRequest, route: ResourceRoute): Promise<void> {
   const kind = kindOf(context, route);
+  if (kind.custom?.warning) warn(call.response, kind.custom.warning);
   if (route.subresource !== undefined && !(route.subresource === 'status' && kind.hasStatus))
     return handleSubresource(context, call, route, kind);
   if (!supports(kind, call.verb) || (route.name === undefined && route.subresource)) throw methodNotAllowed();

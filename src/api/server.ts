@@ -16,7 +16,7 @@ import { Authorizer, admins, authenticated, type Identity } from './authorize.js
 import type { Engine } from './engine.js';
 import { Handler } from './handler.js';
 import { type ListenOptions, listen } from './listen.js';
-import { openApiDocuments } from './openapi.js';
+import { OpenApi } from './openapi.js';
 import type { Pki } from './pki.js';
 import type { ApiContext, ApiRequest } from './request.js';
 import { refuseUpgrade, sendError, sendJson } from './respond.js';
@@ -84,7 +84,7 @@ class Listener implements ApiServer {
     const authenticator = new Authenticator({ tokens: this.tokens, accounts: this.accounts, view, now });
     const auth = { authenticator, authorizer: new Authorizer(view), accounts: this.accounts };
     this.#gate = { ...auth, audit, now };
-    const openApi = openApiDocuments(engine.kinds.all, kubernetesVersion.gitVersion);
+    const openApi = new OpenApi(engine.kinds, kubernetesVersion.gitVersion);
     this.#context = { ...options, auth, openApi, version: kubernetesVersion, isReady: () => this.#ready };
     this.#handler = new Handler(this.#context);
     this.tokens.add(pki.adminToken, { name: 'keelson-admin', groups: [admins, authenticated] });

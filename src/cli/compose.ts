@@ -8,6 +8,7 @@ import { createIssuer } from '../api/auth/issuer.js';
 import { nodeNameOf } from '../api/authorize.js';
 import { bootstrap } from '../api/bootstrap.js';
 import { ApiClient } from '../api/client.js';
+import { followCustomKinds, loadCustomKinds } from '../api/custom/follow.js';
 import type { Engine } from '../api/engine.js';
 import { forbidden } from '../api/errors.js';
 import { KindRegistry } from '../api/kind-registry.js';
@@ -58,7 +59,9 @@ export async function startController(options: ControllerOptions): Promise<Contr
   // a failed fsync cannot be retried: only a new start knows what is on the disk (reliability rule A16)
   const store = await openSqliteStore({ file: join(options.dataDir, 'store.db'), onFatal: error => fatal(error) });
   const kinds = new KindRegistry(builtInKinds);
+  loadCustomKinds(store, kinds);
   const view = new View(store, kinds.stored);
+  followCustomKinds(view, kinds);
   const engine: Engine = { store, view, kinds, now: () => Date.now(), random: Math.random };
   await bootstrap(engine, pki.ca);
   const client = new ApiClient(engine);

@@ -3,6 +3,7 @@ import { clusterRoleAggregationController } from './cluster-role-aggregation.js'
 import type { Controller } from './contract.js';
 import { csrApproverController } from './csr-approver.js';
 import { csrSignerController } from './csr-signer.js';
+import { customResourceDefinitionController } from './custom-resource-definition.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { namespaceController } from './namespace.js';
@@ -23,5 +24,6 @@ export const controllers: readonly Controller[] = [
   nodeLifecycleController,
   podGcController,
   garbageCollector,
+  customResourceDefinitionController,
   eventTtlController,
 ];

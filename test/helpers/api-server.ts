@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { createIssuer } from '../../src/api/auth/issuer.js';
 import { bootstrap } from '../../src/api/bootstrap.js';
 import { ApiClient } from '../../src/api/client.js';
+import { followCustomKinds, loadCustomKinds } from '../../src/api/custom/follow.js';
 import type { Engine } from '../../src/api/engine.js';
 import { KindRegistry } from '../../src/api/kind-registry.js';
 import { builtInKinds } from '../../src/api/kinds/index.js';
@@ -47,7 +48,9 @@ export async function startApiServer({
   const folder = mkdtempSync(join(tmpdir(), 'keelson-api-'));
   const opened = store ?? (await openSqliteStore({ file: join(folder, 'store', 'keelson.db') }));
   const kinds = new KindRegistry(builtInKinds);
+  loadCustomKinds(opened, kinds);
   const view = new View(opened, kinds.stored);
+  followCustomKinds(view, kinds);
   const engine: Engine = { store: opened, view, kinds, now: Date.now, random: Math.random };
   const pki = await openPki(join(folder, 'pki'));
   await bootstrap(engine, pki.ca);

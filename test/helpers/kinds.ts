@@ -36,5 +36,5 @@ export const problems = (kind: Kind, object: AnyObject): string[] =>
 export const updateProblems = (kind: Kind, next: AnyObject, old: AnyObject): string[] =>
   (kind.validateUpdate?.(next, old) ?? []).map(({ field, message }) => `${field}: ${message}`);
 
-export const cells = (kind: Kind, object: AnyObject): Record<string, string | number> =>
+export const cells = (kind: Kind, object: AnyObject): Record<string, string | number | boolean | null> =>
   Object.fromEntries(kind.columns.map(({ name, cell }) => [name, cell(object, now)]));

@@ -8,6 +8,7 @@ import { controllerRevision } from './controllerrevision.js';
 import { cronJob } from './cronjob.js';
 import { csiDriver } from './csidriver.js';
 import { csiNode } from './csinode.js';
+import { customResourceDefinition } from './customresourcedefinition.js';
 import { daemonSet } from './daemonset.js';
 import { deployment } from './deployment.js';
 import { endpoints } from './endpoints.js';
@@ -90,6 +91,7 @@ export const builtInKinds: readonly Kind[] = [
   clusterRoleBinding,
   role,
   roleBinding,
+  customResourceDefinition,
   csiDriver,
   csiNode,
   storageClass,

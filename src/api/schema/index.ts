@@ -60,9 +60,16 @@ export const types = parseTypes(
   serviceTypes,
 );
 
+/** Types of custom resources, made from their schemas. */
+let customTypes: ReadonlyMap<string, ObjectType> = new Map();
+
+export function setCustomTypes(all: ReadonlyMap<string, ObjectType>): void {
+  customTypes = all;
+}
+
 /** The type of that full name, such as `core.v1.Pod`. Throws for one that is not in the table: a mistake of ours. */
 export function typeNamed(name: string): ObjectType {
-  const found = types.get(name);
+  const found = types.get(name) ?? customTypes.get(name);
   if (!found) throw new Error(`schema: no type ${name}`);
   return found;
 }

@@ -32,7 +32,7 @@ export async function patchObject(
   options: PatchOptions,
 ): Promise<ViewEntry> {
   const type = mediaType(contentType);
-  if (!(patchTypes as readonly string[]).includes(type))
+  if (!(patchTypes as readonly string[]).includes(type) || (kind.custom && type === patchTypes[2]))
     throw unsupportedMediaType([...patchTypes, 'application/apply-patch+yaml']);
   const { value: patch, duplicates } = parseJson(body.toString('utf8'));
   const warned = new Set<string>();
