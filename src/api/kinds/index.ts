@@ -1,5 +1,6 @@
 /** All built-in kinds, in the order that discovery shows them. A new kind is one file, and one line here. */
 import type { Kind } from '../kind.js';
+import { binding } from './binding.js';
 import { certificateSigningRequest } from './certificatesigningrequest.js';
 import { clusterRole } from './clusterrole.js';
 import { clusterRoleBinding } from './clusterrolebinding.js';
@@ -51,6 +52,7 @@ import { tokenReview } from './tokenreview.js';
 import { volumeAttachment } from './volumeattachment.js';
 
 export const builtInKinds: readonly Kind[] = [
+  binding,
   configMap,
   endpoints,
   event,
