@@ -23,7 +23,14 @@ export const service: Kind = {
   type: 'core.v1.Service',
   description: 'Service gives pods that match a selector one lasting address and name.',
   hasStatus: true,
-  subresources: [statusSubresource],
+  subresources: [
+    {
+      name: 'proxy',
+      responseKind: { group: '', version: 'v1', kind: 'ServiceProxyOptions' },
+      verbs: ['create', 'delete', 'get', 'patch', 'update'],
+    },
+    statusSubresource,
+  ],
   columns: [
     nameColumn,
     column('Type', object => asService(object).spec?.type ?? ''),

@@ -14,15 +14,15 @@ export async function handleUpgrade(
   query: URLSearchParams,
   upgrade: Upgrade,
 ): Promise<void> {
-  if (route.to !== 'resource' || route.plural !== 'pods') throw pathNotFound();
+  if (route.to !== 'resource') throw pathNotFound();
+  if (route.subresource === 'proxy') return upgradeProxy(context, route, kindOf(context, route), upgrade);
+  if (route.plural !== 'pods') throw pathNotFound();
   switch (route.subresource) {
     case 'exec':
     case 'attach':
       return handleExec(context, route, query, upgrade);
     case 'portforward':
       return handlePortForward(context, route, query, upgrade);
-    case 'proxy':
-      return upgradeProxy(context, route, kindOf(context, route), upgrade);
     default:
       throw pathNotFound();
   }

@@ -1,12 +1,12 @@
 /** Whom a proxy request is for: `[https:]NAME[:PORT]` of a pod or a service, and the path behind `/proxy`. */
 import type { Pod } from '../../kube/pod.js';
 import { read } from '../answer.js';
-import { badRequest } from '../errors.js';
+import { badRequest, pathNotFound } from '../errors.js';
 import type { Kind } from '../kind.js';
 import type { ApiContext, ApiRequest, ResourceRoute } from '../request.js';
-import type { ProxyTarget } from '../streaming/proxy.js';
-import { proxyRequest, proxyUpgrade } from '../streaming/proxy.js';
+import { type ProxyTarget, proxyRequest, proxyUpgrade } from '../streaming/proxy.js';
 import type { Upgrade } from '../streaming/upgrade.js';
+import { serviceTarget } from './service-target.js';
 
 /** Throws StatusError. */
 export async function proxy(context: ApiContext, call: ApiRequest, route: ResourceRoute, kind: Kind): Promise<void> {
@@ -23,6 +23,7 @@ export async function proxy(context: ApiContext, call: ApiRequest, route: Resour
 
 /** Throws StatusError. */
 export function upgradeProxy(context: ApiContext, route: ResourceRoute, kind: Kind, upgrade: Upgrade): Promise<void> {
+  if (!kind.subresources?.some(({ name }) => name === 'proxy')) throw pathNotFound();
   return proxyUpgrade(context, upgrade, targetOf(context, route, kind), pathOf(upgrade.request.url ?? '', route));
 }
 
@@ -50,7 +51,9 @@ export function parseProxyName(text: string): Name {
 
 function targetOf(context: ApiContext, route: ResourceRoute, kind: Kind): ProxyTarget {
   const { scheme, name, port } = parseProxyName(route.name ?? '');
-  const pod = read(context, kind, { ...route, name }).object as unknown as Pod;
+  const { object } = read(context, kind, { ...route, name });
+  if (kind.kind === 'Service') return { ...serviceTarget(context, object, port), tls: scheme === 'https' };
+  const pod = object as unknown as Pod;
   return { pod, port: portOf(pod, port), tls: scheme === 'https' };
 }
 
