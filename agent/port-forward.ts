@@ -24,8 +24,8 @@ export async function connectToPod(stream: LinkStream, worker: PodWorker, port: 
     onClose: () => socket.destroy(),
   });
   try {
-    // why reading failed is for `over` to say
-    await Promise.race([copyOut(socket, stream).catch(() => over), over]);
+    // to its end: the connection is gone before its last bytes have been sent on. Why reading failed is for `over` to say
+    await copyOut(socket, stream).catch(() => {});
     stream.end(channel.stdout);
     // the pod has said all; what the client still sends is taken until it ends too
     await over;

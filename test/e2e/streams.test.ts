@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cluster, eventually, type KubectlMinor, sleeper, startCluster } from '../helpers/cluster.js';
@@ -123,8 +123,7 @@ describe.each(minors)('kubectl 1.%i', minor => {
 });
 
 /** Sends, closes its half, and counts what comes back until the end. */
-async function half(port: number): Promise<number> {
-  const { connect } = await import('node:net');
+function half(port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     let bytes = 0;
@@ -139,9 +138,8 @@ describe('logs with every flag', () => {
   const logs = (...flags: string[]) => cluster.kubectl('logs', ...flags);
 
   test('containers, selectors, prefixes', async () => {
-    expect(await logs('web', '--all-containers', '--prefix', '--tail=1')).toBe(
-      '[pod/web/app] three\n[pod/web/side] side\n',
-    );
+    const prefixed = await logs('web', '--all-containers', '--prefix', '--tail=1');
+    expect(prefixed.split('\n').sort()).toEqual(['', '[pod/web/app] three', '[pod/web/side] side']);
     expect((await logs('-l', 'app=web', '--all-containers')).split('\n').sort()).toEqual([
       '',
       'one',
@@ -297,6 +295,28 @@ describe('proxy', () => {
       expect(await cluster.kubectl('get', '--raw', path(name))).toBe('hello-web\n');
     const refused = await cluster.tryKubectl(['get', '--raw', path('web:81')]);
     expect(refused.stderr).toContain('error trying to reach service');
+  });
+
+  test('a service, by a pod that is ready behind it', async () => {
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'front' },
+      spec: { ports: [{ name: 'http', port: 80, targetPort: 9090 }] },
+    };
+    const slice = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: 'front-1', labels: { 'kubernetes.io/service-name': 'front' } },
+      addressType: 'IPv4',
+      ports: [{ name: 'http', port: 9090 }],
+      endpoints: [{ addresses: ['10.244.0.9'], targetRef: { kind: 'Pod', namespace: 'default', name: 'web' } }],
+    };
+    await cluster.apply(service, slice);
+    for (const name of ['front', 'front:http', 'front:80'])
+      expect(await cluster.kubectl('get', '--raw', `/api/v1/namespaces/default/services/${name}/proxy/`)).toBe(
+        'hello-web\n',
+      );
   });
 
   test('through kubectl proxy, with the status that the pod gives', async () => {
