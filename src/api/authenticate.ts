@@ -48,6 +48,9 @@ export class Authenticator {
       if (certificate === null) throw unauthorized();
       return anonymous;
     }
+    // most requests: a token seen before, as all clients write it
+    const remembered = header.startsWith('Bearer ') && this.#options.accounts.remembered(header.slice(7));
+    if (remembered) return identityOf(remembered);
     const token = /^Bearer +([\x21-\x7e]{1,8192})$/i.exec(header)?.[1];
     if (token === undefined) throw unauthorized();
     const known = this.#known(token);
@@ -65,10 +68,7 @@ export class Authenticator {
   }
 
   #known(token: string): Identity | undefined {
-    const { tokens, accounts } = this.#options;
-    const remembered = accounts.remembered(token);
-    if (remembered) return identityOf(remembered);
-    return tokens.find(token) ?? this.#bootstrap(token);
+    return this.#options.tokens.find(token) ?? this.#bootstrap(token);
   }
 
   #bootstrap(token: string): Identity | undefined {

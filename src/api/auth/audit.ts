@@ -24,7 +24,15 @@ export interface AuditRecord {
 /** Written piece by piece: what a user is made of is the same in thousands of lines. */
 export function auditLine(record: AuditRecord): string {
   const { id, url, verb, identity, impersonated, source, userAgent, code, received, completed } = record;
-  return `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"${id}","stage":"ResponseComplete","requestURI":${JSON.stringify(redacted(url))},"verb":${JSON.stringify(verb)},"user":${userText(identity)}${impersonated ? `,"impersonatedUser":${userText(impersonated)}` : ''},"sourceIPs":[${JSON.stringify(source)}]${userAgent === undefined ? '' : `,"userAgent":${JSON.stringify(userAgent.slice(0, 1024))}`}${objectText(record.route)},"responseStatus":{"metadata":{},"code":${code}},"requestReceivedTimestamp":"${microTimestamp(received)}","stageTimestamp":"${microTimestamp(completed)}"${annotations(record)}}\n`;
+  return `{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"${id}","stage":"ResponseComplete","requestURI":${JSON.stringify(redacted(url))},"verb":${JSON.stringify(verb)},"user":${userText(identity)}${impersonated ? `,"impersonatedUser":${userText(impersonated)}` : ''},"sourceIPs":[${JSON.stringify(source)}]${userAgent === undefined ? '' : `,"userAgent":${JSON.stringify(userAgent.slice(0, 1024))}`}${objectText(record.route)},"responseStatus":{"metadata":{},"code":${code}},"requestReceivedTimestamp":"${timeText(received)}","stageTimestamp":"${timeText(completed)}"${annotations(record)}}\n`;
+}
+
+/** The last one again, as often as not: many requests fall into one millisecond. */
+let lastTime = { ms: 0, text: '' };
+
+function timeText(ms: number): string {
+  if (lastTime.ms !== ms) lastTime = { ms, text: microTimestamp(ms) };
+  return lastTime.text;
 }
 
 const texts = new WeakMap<Identity, string>();
