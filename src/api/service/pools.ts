@@ -10,8 +10,8 @@ const staticAddresses = 256;
 
 /** The API itself, by its Service default/kubernetes. */
 export const apiServiceAddress = '10.96.0.1';
-/** Answered by the agent of every node. */
-export const dnsServiceAddress = '10.96.0.10';
+/** Answered by the agent of every node: given to no Service that did not ask for it. */
+const dnsServiceAddress = '10.96.0.10';
 
 export const firstNodePort = 30_000;
 export const lastNodePort = 32_767;
@@ -20,7 +20,10 @@ const staticNodePorts = 86;
 
 /** A free address, or undefined when all are taken; @param random in [0, 1). */
 export function pickAddress(isTaken: (address: string) => boolean, random: () => number): string | undefined {
-  const isFree = (offset: number): boolean => !isTaken(addressAt(offset));
+  const isFree = (offset: number): boolean => {
+    const address = addressAt(offset);
+    return address !== dnsServiceAddress && !isTaken(address);
+  };
   const offset = pick(staticAddresses, rangeSize - 1, isFree, random) ?? pick(1, staticAddresses, isFree, random);
   return offset === undefined ? undefined : addressAt(offset);
 }
