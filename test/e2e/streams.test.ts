@@ -335,3 +335,26 @@ describe('proxy', () => {
     expect((await get(port, base)).code).toBe(301);
   });
 });
+
+describe('resize', () => {
+  const requests = (cpu: string) => ({ spec: { containers: [{ name: 'app', resources: { requests: { cpu } } }] } });
+  const patch = (value: object) =>
+    cluster.tryKubectl(['patch', 'pod', 'sized', '--subresource=resize', '-p', JSON.stringify(value)]);
+
+  test('a running container is given more without a restart, and what may not change is refused', async () => {
+    const pod = sleeper('sized') as { spec: { containers: object[] } };
+    Object.assign(pod.spec.containers[0]!, { resources: { requests: { cpu: '10m' } } });
+    await cluster.apply(pod);
+    await cluster.kubectl('wait', '--for=condition=Ready', 'pod/sized', '--timeout=60s');
+    await cluster.ok(patch(requests('20m')));
+    const status = '{.status.containerStatuses[0].allocatedResources.cpu} {.status.containerStatuses[0].restartCount}';
+    await eventually('it is in force', async () => {
+      return (await cluster.kubectl('get', 'pod', 'sized', '-o', `jsonpath=${status}`)) === '20m 0';
+    });
+    const guaranteed = { limits: { cpu: '20m', memory: '8Mi' }, requests: { cpu: '20m', memory: '8Mi' } };
+    const other = await patch({ spec: { containers: [{ name: 'app', resources: guaranteed }] } });
+    expect(other.stderr).toContain('Pod QOS Class may not change as a result of resizing');
+    const image = await patch({ spec: { containers: [{ name: 'app', image: 'other' }] } });
+    expect(image.stdout).toContain('(no change)');
+  });
+});

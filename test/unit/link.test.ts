@@ -15,6 +15,7 @@ import {
   encodeStreamFrame,
   initialCredit,
   maxStreamPayload,
+  maxStreamsPerNode,
 } from '../../src/link/frames.js';
 import { type HubChange, LinkHub } from '../../src/link/hub.js';
 import { referencesOf } from '../../src/link/interest.js';
@@ -400,6 +401,17 @@ describe('hub and client over a real WebSocket', () => {
     await stream.write(channel.stdin, Buffer.alloc(total, 1));
     expect(await closed).toBe('done');
     expect(received).toBe(total);
+  });
+
+  test('a node serves so many streams and no more; one that ends makes room', async () => {
+    client.start();
+    await settled(() => syncs === 1);
+    streams = stream => stream.listen({ onData: () => {}, onEnd: () => {}, onClose: () => {} });
+    const request = { kind: 'connect', namespace: 'd', pod: 'p', uid: 'u', port: 80 } as const;
+    const opened = Array.from({ length: maxStreamsPerNode }, () => hub.open('n1', request) as LinkStream);
+    expect(() => hub.open('n1', request)).toThrow('node "n1" serves 1000 streams, the most allowed');
+    opened[0]!.close();
+    expect(hub.open('n1', request)).toBeDefined();
   });
 
   test('the end of a channel is told after everything written to it, however little credit there was', async () => {
