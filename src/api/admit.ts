@@ -1,6 +1,7 @@
 /** Admission: decisions on a new object that need to see other objects. An ordered list; the first refusal ends it. */
 import type { Service } from '../kube/api/core-v1.js';
 import { failure } from '../kube/status.js';
+import { admitLimits } from './admission/limit-range.js';
 import { admitServiceAccount } from './auth/service-account-admission.js';
 import type { Compare, Engine } from './engine.js';
 import { forbidden, notFound } from './errors.js';
@@ -19,6 +20,7 @@ const admitters: readonly Admitter[] = [
   assignPriority,
   oneGlobalDefault,
   assignDefaultClass,
+  admitLimits,
 ];
 
 /** Changes the object in place; returns what must not have changed when it is stored. Throws StatusError. */

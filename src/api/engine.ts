@@ -24,14 +24,23 @@ export interface Compare {
 /** Undefined: someone was faster. */
 export type Committed = { readonly revision: number } | undefined;
 
-/** Writes or, with `undefined`, deletes one object if nothing of `compares` has changed. Throws StatusError 503, 507. */
+/** One object to write; undefined deletes it. */
+export interface Change {
+  readonly key: string;
+  readonly object: AnyObject | undefined;
+}
+
+/** Makes the changes, all or none, if nothing of `compares` has changed. Throws StatusError 503, 507. */
 export async function commitObject(
   engine: Engine,
   key: string,
   object: AnyObject | undefined,
   compares: readonly Compare[],
+  more: readonly Change[] = [],
 ): Promise<Committed> {
-  const writes = [object ? { key, value: encode(object) } : { key, delete: true as const }];
+  const writes = [{ key, object }, ...more].map(change =>
+    change.object ? { key: change.key, value: encode(change.object) } : { key: change.key, delete: true as const },
+  );
   try {
     const result = await engine.store.commit({ compares, writes });
     return result.ok ? { revision: result.revision } : undefined;

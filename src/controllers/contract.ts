@@ -17,6 +17,8 @@ export interface FactsView {
   readonly namespacedKinds: readonly string[];
   /** Objects that name this UID as an owner. */
   dependents(uid: string): readonly Seen[];
+  /** How a quota names the kind of that name here. */
+  countedAs(kind: string): { readonly group: string; readonly plural: string } | undefined;
   /** The kind's name here for what a reference calls it; undefined for what is not served. */
   kindOf(apiVersion: string, kind: string): { readonly name: string; readonly namespaced: boolean } | undefined;
 }

@@ -9,6 +9,7 @@ import { garbageCollector } from './garbage-collector.js';
 import { namespaceController } from './namespace.js';
 import { nodeLifecycleController } from './node-lifecycle.js';
 import { podGcController } from './pod-gc.js';
+import { resourceQuotaController } from './resource-quota.js';
 import { rootCaController } from './root-ca.js';
 import { serviceAccountController } from './service-account.js';
 import { serviceAccountSecretController } from './service-account-secret.js';
@@ -24,6 +25,7 @@ export const controllers: readonly Controller[] = [
   nodeLifecycleController,
   podGcController,
   garbageCollector,
+  resourceQuotaController,
   customResourceDefinitionController,
   eventTtlController,
 ];

@@ -174,6 +174,7 @@ function factsView(view: View, kinds: KindRegistry, owners: OwnerIndex): FactsVi
     get: (kind, namespace, name) => view.get(kind, namespace, name) as Seen | undefined,
     list: (kind, namespace) => view.list(kind, namespace) as Seen[],
     namespacedKinds: namespacedKinds(view),
+    countedAs: kind => kinds.byId(kind),
     dependents: uid => owners.dependents(uid) as Seen[],
     kindOf: (apiVersion, kind) => {
       const found = kinds.ofObject(apiVersion, kind);

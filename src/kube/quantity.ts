@@ -58,6 +58,15 @@ export function quantityNanos(text: string | number): bigint {
   return parse(String(text)).nanos;
 }
 
+/** The canonical text of so many nano-units, in the style (binary or decimal) of another quantity. */
+export function quantityOf(nanos: bigint, like: string | number): string {
+  const isBinary = parse(String(like)).form === 'binary';
+  return canonicalQuantity(isBinary && nanos % nano === 0n ? toBinary(nanos / nano) : `${nanos}n`);
+}
+
+/** With a suffix, so that its canonical form stays binary. */
+const toBinary = (units: bigint): string => (units % 1024n === 0n ? `${units / 1024n}Ki` : `${units}`);
+
 /** In thousandths, rounded up: `500m` is 500n. Throws QuantityError. */
 export function milliValue(text: string | number): bigint {
   const nanos = quantityNanos(text);

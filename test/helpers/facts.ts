@@ -17,6 +17,7 @@ export function facts(objects: readonly Seen[], now = start, seenAt = start): Fa
       list: matches,
       get: (kind, namespace, name) =>
         matches(kind).find(o => o.metadata.name === name && o.metadata.namespace === namespace),
+      countedAs: kind => builtInKinds.find(one => one.kind === kind),
       dependents: uid => objects.filter(o => o.metadata.ownerReferences?.some(owner => owner.uid === uid)),
       kindOf: (_apiVersion, kind) => {
         const found = builtInKinds.find(one => one.kind === kind);

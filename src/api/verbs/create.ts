@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { clone } from '../../kube/json.js';
 import { generatedSuffix } from '../../kube/names.js';
 import { timestamp } from '../../kube/time.js';
+import { claimQuota, inQuotaTurn } from '../admission/quota.js';
 import { admitCreate, reserveShared } from '../admit.js';
 import { admitWriter } from '../auth/admit-writer.js';
 import type { Actor } from '../authorize.js';
@@ -24,18 +25,32 @@ export interface WriteOptions {
 /** So often a lost race is tried again before the client hears of it. */
 export const maxAttempts = 5;
 
+interface CreateOptions extends WriteOptions {
+  readonly keepManagers?: boolean;
+}
+
 /** @param namespace from the URL. Throws StatusError. */
 export async function createObject(
   engine: Engine,
   kind: Kind,
   namespace: string | undefined,
   given: AnyObject,
-  options: WriteOptions & { readonly keepManagers?: boolean } = {},
+  options: CreateOptions = {},
 ): Promise<ViewEntry> {
   if (kind.conversion) {
     const stored = engine.kinds.storedOf(kind);
     return faceOf(kind, await createObject(engine, stored, namespace, kind.conversion.toStored(given), options));
   }
+  return inQuotaTurn(engine, namespace, () => createStored(engine, kind, namespace, given, options));
+}
+
+async function createStored(
+  engine: Engine,
+  kind: Kind,
+  namespace: string | undefined,
+  given: AnyObject,
+  options: CreateOptions,
+): Promise<ViewEntry> {
   for (let attempt = 1; ; attempt++) {
     const object = prepare(engine, kind, namespace, given, options.keepManagers ?? false);
     const key = storeKey(kind, namespace, object.metadata.name);
@@ -49,8 +64,10 @@ export async function createObject(
         if (given.metadata?.name || attempt >= maxAttempts) throw alreadyExists(kind, object.metadata.name);
         continue;
       }
+      const quota = claimQuota(engine, kind, object);
       if (options.dryRun) return entryOf(kind, object, 0);
-      const done = await commitObject(engine, key, object, [{ key, modRevision: 0 }, ...compares]);
+      const all = [{ key, modRevision: 0 }, ...compares, ...quota.compares];
+      const done = await commitObject(engine, key, object, all, quota.changes);
       if (done) return entryAfter(engine, kind, object, done.revision);
     } finally {
       reserved?.release();

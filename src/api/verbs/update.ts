@@ -1,6 +1,7 @@
 /** Update, of the object or one subresource: read, change, default, validate, compare-and-write; a lost race runs again. */
 import { clone, deepEqual } from '../../kube/json.js';
 import { timestamp } from '../../kube/time.js';
+import { claimQuota } from '../admission/quota.js';
 import { reserveShared } from '../admit.js';
 import { trackUpdate } from '../apply/apply.js';
 import { admitWriter } from '../auth/admit-writer.js';
@@ -64,10 +65,12 @@ export async function updateObject(
           ...(part === 'object' ? (kind.validateUpdate?.(next, old.object) ?? []) : []),
         ]);
       if (part !== 'server') admitWriter(kind, options.actor, { next, old: old.object, part });
+      const quota = part === 'object' ? claimQuota(engine, kind, next, old.object) : undefined;
       if (options.dryRun) return entryOf(kind, next, old.revision);
       const key = storeKey(kind, namespace, name);
       const gone = isFinished(kind, next);
-      const done = await commitObject(engine, key, gone ? undefined : next, [{ key, modRevision: old.revision }]);
+      const compares = [{ key, modRevision: old.revision }, ...(quota?.compares ?? [])];
+      const done = await commitObject(engine, key, gone ? undefined : next, compares, quota?.changes);
       if (done) return gone ? entryOf(kind, next, done.revision) : entryAfter(engine, kind, next, done.revision);
     } finally {
       reserved?.release();
