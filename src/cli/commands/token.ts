@@ -39,11 +39,13 @@ export function registerToken(program: Command): void {
     });
   addSettings(token.command('list'), ['isolated', 'data-dir', 'kubeconfig'])
     .description('the bootstrap tokens there are, without their secret part')
+    .addHelpText('after', '\nExample:\n  keelson token list --isolated demo\n')
     .action(async (flags: CreateFlags) => {
       for (const line of await listTokens(settingsFrom(flags).kubeconfig)) process.stdout.write(`${line}\n`);
     });
   addSettings(token.command('delete <id>'), ['isolated', 'data-dir', 'kubeconfig'])
     .description('take a bootstrap token back')
+    .addHelpText('after', '\nExample:\n  keelson token delete abcdef\n')
     .action(async (id: string, flags: CreateFlags) => {
       const name = `bootstrap-token-${id.split('.')[0]}`;
       const answer = await apiRequest(
