@@ -91,6 +91,15 @@ function sendPage({ engine }: ApiContext, call: ApiRequest, kind: Kind, page: Pa
   });
 }
 
+/** Who writes, whether in earnest, and how they are told what is worth telling. Throws StatusError 400. */
+function writerOf(call: ApiRequest) {
+  return {
+    actor: call.actor,
+    dryRun: isDryRun(call.query.getAll('dryRun')),
+    onWarning: (text: string) => warn(call.response, text),
+  };
+}
+
 async function create(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
   if (route.name !== undefined) throw methodNotAllowed();
   if (kind.namespaced && route.namespace === undefined) throw methodNotAllowed();
@@ -106,8 +115,7 @@ async function create(context: ApiContext, call: ApiRequest, kind: Kind, route: 
   for (const text of warnings) warn(call.response, text);
   if (kind.review) return sendJson(call.response, 201, await kind.review(object, { context, call }));
   const entry = await createObject(context.engine, kind, route.namespace, object, {
-    actor: call.actor,
-    dryRun: isDryRun(call.query.getAll('dryRun')),
+    ...writerOf(call),
   });
   sendEntry(context, call, kind, 201, entry);
 }
@@ -123,9 +131,8 @@ async function update(context: ApiContext, call: ApiRequest, kind: Kind, route: 
   const part = route.subresource === 'status' ? 'status' : 'object';
   const entry = await updateObject(context.engine, kind, route.namespace, route.name!, () => object, {
     part,
-    actor: call.actor,
     manager: managerOf(call),
-    dryRun: isDryRun(call.query.getAll('dryRun')),
+    ...writerOf(call),
   });
   sendEntry(context, call, kind, 200, entry);
 }
@@ -142,11 +149,9 @@ async function patch(context: ApiContext, call: ApiRequest, kind: Kind, route: R
     call.request.headers['content-type'],
     {
       part: route.subresource === 'status' ? 'status' : 'object',
-      actor: call.actor,
-      dryRun: isDryRun(call.query.getAll('dryRun')),
       manager: managerOf(call),
       validation: fieldValidationOf(call.query),
-      onWarning: text => warn(call.response, text),
+      ...writerOf(call),
     },
   );
   sendEntry(context, call, kind, 200, entry);
@@ -161,12 +166,10 @@ async function apply(
 ): Promise<void> {
   const { created, entry } = await applyObject(context.engine, kind, route.namespace, route.name!, body, {
     part: route.subresource === 'status' ? 'status' : 'object',
-    actor: call.actor,
-    dryRun: isDryRun(call.query.getAll('dryRun')),
     validation: fieldValidationOf(call.query),
     manager: call.query.get('fieldManager') ? managerOf(call) : '',
     force: flag(call.query, 'force'),
-    onWarning: text => warn(call.response, text),
+    ...writerOf(call),
   });
   sendEntry(context, call, kind, created ? 201 : 200, entry);
 }
@@ -197,7 +200,7 @@ function legacyPropagation(orphanDependents: unknown): Propagation | undefined {
 }
 
 async function remove(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
-  const options = await deletionOf(call);
+  const options = { ...writerOf(call), ...(await deletionOf(call)) };
   const { gone, entry } = await deleteObject(context.engine, kind, route.namespace, route.name!, options);
   if (!gone) return sendEntry(context, call, kind, 200, entry);
   const details = {
@@ -210,7 +213,7 @@ async function remove(context: ApiContext, call: ApiRequest, kind: Kind, route: 
 }
 
 async function removeAll(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Promise<void> {
-  const options = await deletionOf(call);
+  const options = { ...writerOf(call), ...(await deletionOf(call)) };
   const page = pageOf(context, call, kind, route);
   const removals = page.entries.map(entry =>
     deleteObject(context.engine, kind, entry.object.metadata.namespace, entry.object.metadata.name, options),

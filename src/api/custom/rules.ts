@@ -1,11 +1,14 @@
-/** CEL rules of schemas (`x-kubernetes-validations`): compiled once, run on a value converted to CEL's types. */
+/**
+ * CEL: rules of schemas (`x-kubernetes-validations`, on `self` and `oldSelf`) and match conditions of webhooks (on `object`,
+ * `oldObject` and `request`). Compiled once, run on values converted to CEL's types.
+ */
 import { Environment } from '@marcbachmann/cel-js';
 import { isObject } from '../../kube/json.js';
 import { quantityProblem } from '../../kube/quantity.js';
 import { matchesPattern } from './pattern.js';
 import type { Schema } from './schema.js';
 
-type Run = (variables: { self: unknown; oldSelf?: unknown }) => unknown;
+type Run = (variables: Readonly<Record<string, unknown>>) => unknown;
 
 /** Kubernetes' own functions beside CEL's that schemas in the wild use. */
 const environment = new Environment({
@@ -15,6 +18,9 @@ const environment = new Environment({
 })
   .registerVariable('self', 'dyn')
   .registerVariable('oldSelf', 'dyn')
+  .registerVariable('object', 'dyn')
+  .registerVariable('oldObject', 'dyn')
+  .registerVariable('request', 'dyn')
   .registerFunction('isURL(string): bool', (text: string) => URL.canParse(text))
   .registerFunction('isQuantity(string): bool', (text: string) => quantityProblem(text) === undefined)
   .registerFunction('string.find(string): string', (text: string, pattern: string) => firstMatch(text, pattern))

@@ -24,6 +24,7 @@ import { job } from './job.js';
 import { lease } from './lease.js';
 import { limitRange } from './limitrange.js';
 import { localSubjectAccessReview } from './localsubjectaccessreview.js';
+import { mutatingWebhookConfiguration } from './mutatingwebhookconfiguration.js';
 import { namespace } from './namespace.js';
 import { networkPolicy } from './networkpolicy.js';
 import { node } from './node.js';
@@ -49,6 +50,7 @@ import { statefulSet } from './statefulset.js';
 import { storageClass } from './storageclass.js';
 import { subjectAccessReview } from './subjectaccessreview.js';
 import { tokenReview } from './tokenreview.js';
+import { validatingWebhookConfiguration } from './validatingwebhookconfiguration.js';
 import { volumeAttachment } from './volumeattachment.js';
 
 export const builtInKinds: readonly Kind[] = [
@@ -93,6 +95,8 @@ export const builtInKinds: readonly Kind[] = [
   clusterRoleBinding,
   role,
   roleBinding,
+  mutatingWebhookConfiguration,
+  validatingWebhookConfiguration,
   customResourceDefinition,
   csiDriver,
   csiNode,

@@ -13,11 +13,14 @@ import { faceOf } from '../face.js';
 import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
 import { objectLimit, validateMetadata } from '../validate.js';
 import { encode, type ViewEntry } from '../view.js';
+import { askMutators, askValidators } from './webhooks.js';
 
 export interface WriteOptions {
   readonly dryRun?: boolean;
   /** Who writes, for objects that have been server-side applied; absent: this program itself. */
   readonly manager?: string;
+  /** Gets what webhooks want the client to be told. */
+  readonly onWarning?: (text: string) => void;
   /** Whose rights count beyond the write itself; absent: this program itself. */
   readonly actor?: Actor;
 }
@@ -52,9 +55,10 @@ async function createStored(
   options: CreateOptions,
 ): Promise<ViewEntry> {
   for (let attempt = 1; ; attempt++) {
-    const object = prepare(engine, kind, namespace, given, options.keepManagers ?? false);
+    const prepared = prepare(engine, kind, namespace, given, options.keepManagers ?? false);
+    const compares = admitCreate(engine, kind, prepared);
+    const object = await askMutators(engine, kind, prepared, options);
     const key = storeKey(kind, namespace, object.metadata.name);
-    const compares = admitCreate(engine, kind, object);
     const reserved = reserveShared(engine, kind, object);
     try {
       check(kind, object);
@@ -64,6 +68,7 @@ async function createStored(
         if (given.metadata?.name || attempt >= maxAttempts) throw alreadyExists(kind, object.metadata.name);
         continue;
       }
+      await askValidators(engine, kind, { object }, options);
       const quota = claimQuota(engine, kind, object);
       if (options.dryRun) return entryOf(kind, object, 0);
       const all = [{ key, modRevision: 0 }, ...compares, ...quota.compares];

@@ -6,18 +6,18 @@ import { conflict, forbidden, modified, notFound } from '../errors.js';
 import { faceOf } from '../face.js';
 import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
 import type { ViewEntry } from '../view.js';
-import { maxAttempts } from './create.js';
+import { maxAttempts, type WriteOptions } from './create.js';
 import { isFinished, otherUid } from './update.js';
+import { askValidators } from './webhooks.js';
 
 /** What becomes of objects that name the deleted one as their owner (Kubernetes docs: garbage collection). */
 export type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
-export interface DeleteOptions {
+export interface DeleteOptions extends WriteOptions {
   readonly gracePeriodSeconds?: number | undefined;
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
   readonly propagation?: Propagation | undefined;
-  readonly dryRun?: boolean;
 }
 
 export interface Deleted {
@@ -46,6 +46,7 @@ export async function deleteObject(
     const next = marked(engine, kind, old.object, options);
     const gone = isFinished(kind, next);
     if (!gone && next === old.object) return { gone: false, entry: old };
+    await askValidators(engine, kind, { old: old.object }, options);
     if (options.dryRun) return { gone, entry: entryOf(kind, next, old.revision) };
     const key = storeKey(kind, namespace, name);
     const done = await commitObject(engine, key, gone ? undefined : next, [{ key, modRevision: old.revision }]);

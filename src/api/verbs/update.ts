@@ -12,6 +12,7 @@ import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
 import { validateMetadataUpdate } from '../validate.js';
 import type { ViewEntry } from '../view.js';
 import { check, maxAttempts, type WriteOptions } from './create.js';
+import { askMutators, askValidators, type WebhookOptions } from './webhooks.js';
 
 export interface UpdateOptions extends WriteOptions {
   /**
@@ -49,15 +50,19 @@ export async function updateObject(
       throw otherUid(kind, name, options.uid, old.object.metadata.uid);
     const asIs = change(old.object);
     const changed = options.narrow ? options.narrow(old.object, asIs) : asIs;
-    const asked = changed.metadata?.resourceVersion;
-    if (asked && asked !== old.object.metadata.resourceVersion) throw modified(kind, name);
+    const revision = changed.metadata?.resourceVersion;
+    if (revision && revision !== old.object.metadata.resourceVersion) throw modified(kind, name);
     let reserved: { release(): void } | undefined;
     const part = options.part ?? 'object';
     try {
       const merged = merge(kind, old.object, changed, part, object => {
         if (part === 'object') reserved = reserveShared(engine, kind, object, old.object);
       });
-      const next = options.manager ? trackUpdate(kind, old.object, merged, writerOf(engine, options)) : merged;
+      const asked =
+        part === 'server'
+          ? merged
+          : counted(kind, old.object, await askMutators(engine, kind, merged, webhookOptions(options), old.object));
+      const next = options.manager ? trackUpdate(kind, old.object, asked, writerOf(engine, options)) : asked;
       if (deepEqual(next, withoutRevision(old.object))) return old;
       if (part !== 'server')
         check(kind, next, [
@@ -65,6 +70,8 @@ export async function updateObject(
           ...(part === 'object' ? (kind.validateUpdate?.(next, old.object) ?? []) : []),
         ]);
       if (part !== 'server') admitWriter(kind, options.actor, { next, old: old.object, part });
+      if (part !== 'server')
+        await askValidators(engine, kind, { object: next, old: old.object }, webhookOptions(options));
       const quota = part === 'object' ? claimQuota(engine, kind, next, old.object) : undefined;
       if (options.dryRun) return entryOf(kind, next, old.revision);
       const key = storeKey(kind, namespace, name);
@@ -78,6 +85,19 @@ export async function updateObject(
     if (attempt >= maxAttempts) throw modified(kind, name);
   }
 }
+
+/** What a webhook has changed counts like what the client has. */
+function counted(kind: Kind, old: AnyObject, next: AnyObject): AnyObject {
+  const { generation } = old.metadata;
+  if (!kind.hasStatus || generation === undefined) return next;
+  const wanted = deepEqual(specOf(next), specOf(old)) ? generation : generation + 1;
+  return next.metadata.generation === wanted ? next : { ...next, metadata: { ...next.metadata, generation: wanted } };
+}
+
+const webhookOptions = (options: UpdateOptions): WebhookOptions => ({
+  ...options,
+  subresource: options.part === 'status' ? 'status' : undefined,
+});
 
 function writerOf(engine: Engine, { manager = '', part }: UpdateOptions) {
   return { manager, subresource: part === 'status' ? 'status' : undefined, time: timestamp(engine.now()) };
