@@ -17,6 +17,8 @@ export interface FactsView {
   readonly namespacedKinds: readonly string[];
   /** Objects that name this UID as an owner. */
   dependents(uid: string): readonly Seen[];
+  /** Objects of a kind that no controller has: what could be adopted. Only for kinds that controllers adopt. */
+  orphans(kind: string, namespace: string | undefined): readonly Seen[];
   /** How a quota names the kind of that name here. */
   countedAs(kind: string): { readonly group: string; readonly plural: string } | undefined;
   /** The kind's name here for what a reference calls it; undefined for what is not served. */
@@ -35,13 +37,25 @@ export interface Facts {
    * them their full time again.
    */
   seenAt(kind: string, namespace: string | undefined, name: string): number;
+  /**
+   * The API has refused what this key wanted to create, and not taken anything since. The runner holds further creates of
+   * the key back for a growing while by itself; this is for telling people.
+   */
+  readonly refused?: Refusal | undefined;
+}
+
+export interface Refusal {
+  /** The API's own words. */
+  readonly message: string;
+  /** The reason of its Status: `Invalid`, `Forbidden`. */
+  readonly reason: string;
 }
 
 export interface Wake {
   /** A kind's name, `*` for all kinds with a namespace, `**` for all. */
   readonly kind: string;
   /** Which keys of ours a change (or the deletion) of this object means. */
-  readonly keys: (object: Seen, deleted: boolean) => readonly Key[];
+  readonly keys: (object: Seen, deleted: boolean, view: FactsView) => readonly Key[];
 }
 
 export interface Target {
@@ -53,8 +67,17 @@ export interface Target {
   readonly uid?: string | undefined;
 }
 
+/** Events that the runner sends about `about` once it knows how the action went. */
+export interface Tell {
+  readonly about: ObjectReference;
+  readonly done?: { readonly reason: string; readonly message: string };
+  /** The event is a warning; `: ` and the API's words are added to its message. */
+  readonly failed?: { readonly reason: string; readonly message: string };
+}
+
 export type Action =
-  | { readonly do: 'create'; readonly object: KubeObject }
+  /** Neighbouring creates are under way together: one, then two, four, eight…; none after one has been refused. */
+  | { readonly do: 'create'; readonly object: KubeObject; readonly tell?: Tell }
   /** Merge patch, at the resourceVersion that the decision was made on. */
   | {
       readonly do: 'patch';
@@ -70,6 +93,7 @@ export type Action =
       readonly target: Target;
       readonly graceSeconds?: number;
       readonly propagation?: 'Background' | 'Foreground' | 'Orphan';
+      readonly tell?: Tell;
     }
   | {
       readonly do: 'event';
@@ -93,6 +117,8 @@ export interface Controller {
   readonly writes: readonly string[];
   /** Kinds whose `seenAt` it asks for. */
   readonly observes?: readonly string[];
+  /** How many of its keys may run at once. Default 1. */
+  readonly concurrency?: number;
   /** Keys to run at start, beside those of existing objects. */
   readonly startKeys?: readonly Key[];
   /** Synchronous and pure: the same facts give the same outcome. */

@@ -17,6 +17,8 @@ export function facts(objects: readonly Seen[], now = start, seenAt = start): Fa
       list: matches,
       get: (kind, namespace, name) =>
         matches(kind).find(o => o.metadata.name === name && o.metadata.namespace === namespace),
+      orphans: (kind, namespace) =>
+        matches(kind, namespace).filter(o => !o.metadata.ownerReferences?.some(owner => owner.controller)),
       countedAs: kind => builtInKinds.find(one => one.kind === kind),
       dependents: uid => objects.filter(o => o.metadata.ownerReferences?.some(owner => owner.uid === uid)),
       kindOf: (_apiVersion, kind) => {
