@@ -85,6 +85,7 @@ export type Action =
       readonly at: string | undefined;
       readonly patch: object;
       readonly subresource?: 'status' | 'finalize';
+      readonly tell?: Tell;
     }
   /** Needs a key, which no decision sees: the certificate of a CertificateSigningRequest, the token of a Secret. */
   | { readonly do: 'issue'; readonly what: 'certificate' | 'token'; readonly target: Target }

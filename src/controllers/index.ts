@@ -9,6 +9,8 @@ import { garbageCollector } from './garbage-collector.js';
 import { namespaceController } from './namespace.js';
 import { nodeLifecycleController } from './node-lifecycle.js';
 import { podGcController } from './pod-gc.js';
+import { replicaSetController } from './replicaset.js';
+import { replicationController } from './replication-controller.js';
 import { resourceQuotaController } from './resource-quota.js';
 import { rootCaController } from './root-ca.js';
 import { serviceAccountController } from './service-account.js';
@@ -28,4 +30,6 @@ export const controllers: readonly Controller[] = [
   resourceQuotaController,
   customResourceDefinitionController,
   eventTtlController,
+  replicaSetController,
+  replicationController,
 ];
