@@ -6,10 +6,16 @@ import { type Wanted, wantedForm } from './negotiate.js';
 import { type IncludeObject, partial, tableOf } from './present.js';
 import type { ApiContext, ApiRequest, ResourceRoute } from './request.js';
 import { sendJson } from './respond.js';
-import type { ViewEntry } from './view.js';
+import { ViewEntry } from './view.js';
 
 /** Throws StatusError 404. */
-export function read({ engine }: ApiContext, kind: Kind, { namespace, name }: ResourceRoute): ViewEntry {
+export function read(context: ApiContext, kind: Kind, { namespace, name }: ResourceRoute): ViewEntry {
+  const { engine } = context;
+  if (kind.live) {
+    const found = kind.live(context, namespace).find(object => object.metadata.name === name);
+    if (!found) throw notFound(kind, name ?? '');
+    return new ViewEntry(name!, found, engine.view.revision);
+  }
   const entry = engine.view.entry(idOf(engine.kinds.storedOf(kind)), namespace, name ?? '');
   if (!entry) throw notFound(kind, name ?? '');
   return faceOf(kind, entry);

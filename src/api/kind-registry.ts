@@ -33,7 +33,7 @@ export class KindRegistry {
   }
   /** Those that have objects of their own in the store. */
   get stored(): readonly Kind[] {
-    return this.#all.filter(kind => !kind.conversion && !kind.review);
+    return this.#all.filter(kind => !kind.conversion && !kind.review && !kind.live);
   }
 
   /** What a URL names. */
@@ -63,7 +63,7 @@ export class KindRegistry {
     this.#all = [...this.#builtIn, ...custom];
     this.#version++;
     this.#byPath = new Map(this.#all.map(kind => [pathOf(kind.group, kind.version, kind.plural), kind]));
-    const own = this.#all.filter(kind => !kind.conversion);
+    const own = this.#all.filter(kind => !kind.conversion && !kind.live);
     this.#byId = new Map(own.map(kind => [idOf(kind), kind]));
     this.#byGroupKind = new Map(own.map(kind => [groupKind(kind.group, kind.kind), kind]));
   }

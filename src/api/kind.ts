@@ -112,6 +112,8 @@ export interface Kind {
   readonly conversion?: Conversion;
   /** Answers a create without storing anything: access reviews. */
   readonly review?: (object: AnyObject, call: ReviewCall) => Promise<AnyObject> | AnyObject;
+  /** Not stored: the objects as they are at this moment. */
+  readonly live?: (context: ApiContext, namespace: string | undefined) => AnyObject[];
   /** Names that may not be deleted. */
   readonly permanentNames?: readonly string[];
 }

@@ -12,11 +12,13 @@ import { unknownResource } from './old-versions.js';
 import type { OpenApi } from './openapi.js';
 import type { Route } from './route.js';
 import type { NodeStreams } from './streams.js';
+import type { UsageBook } from './usage.js';
 
 /** What the handlers share. */
 export interface ApiContext {
   readonly engine: Engine;
   readonly streams: NodeStreams;
+  readonly usage: UsageBook;
   readonly log: Logger;
   readonly openApi: OpenApi;
   readonly version: VersionInfo;

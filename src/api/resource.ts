@@ -23,7 +23,7 @@ import { handleSubresource } from './subresource.js';
 import { applyObject, applyType } from './verbs/apply.js';
 import { createObject } from './verbs/create.js';
 import { type DeleteOptions, deleteObject, type Propagation } from './verbs/delete.js';
-import { listPage, type Page } from './verbs/list.js';
+import { listPage, livePage, type Page } from './verbs/list.js';
 import { patchObject } from './verbs/patch.js';
 import { updateObject } from './verbs/update.js';
 import { serveWatch } from './watch-response.js';
@@ -62,7 +62,9 @@ function list(context: ApiContext, call: ApiRequest, kind: Kind, route: Resource
   sendPage(context, call, kind, pageOf(context, call, kind, route));
 }
 
-function pageOf({ engine }: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Page {
+function pageOf(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): Page {
+  const { engine } = context;
+  if (kind.live) return livePage(engine.view, kind, kind.live(context, route.namespace), call.query);
   const page = listPage(engine.view, engine.kinds.storedOf(kind), route.namespace, call.query);
   return kind.conversion ? { ...page, entries: page.entries.map(entry => faceOf(kind, entry)) } : page;
 }

@@ -23,11 +23,13 @@ import { refuseUpgrade, sendError, sendJson } from './respond.js';
 import { handleUpgrade } from './streaming/dispatch.js';
 import { hasNoBody, responseOn, takesUpgrade } from './streaming/ignored-upgrade.js';
 import type { NodeStreams } from './streams.js';
+import type { UsageBook } from './usage.js';
 
 export interface ApiServerOptions {
   readonly engine: Engine;
   readonly pki: Pki;
   readonly streams: NodeStreams;
+  readonly usage: UsageBook;
   readonly log: Logger;
   /** Default: nothing is written. */
   readonly audit?: AuditSink;

@@ -18,6 +18,7 @@ import { openPki } from '../api/pki.js';
 import { refuseUpgrade } from '../api/respond.js';
 import { createApiServer } from '../api/server.js';
 import { publishApiServer } from '../api/service/publish.js';
+import { UsageBook } from '../api/usage.js';
 import { View } from '../api/view.js';
 import { createLogger } from '../base/log.js';
 import { acquireLock } from '../base/process-lock.js';
@@ -73,11 +74,15 @@ export async function startController(options: ControllerOptions): Promise<Contr
     summarize,
     mayLook: async token => server.tokens.find(token)?.groups.includes('system:masters') ?? false,
   });
+  const usage = new UsageBook();
   const hub = new LinkHub({
     view: hubView(view),
     sink: hubSink(client, view, () => server.accounts),
     log,
-    onStats: (node, stats) => feed.usage(node, stats),
+    onStats: (node, stats) => {
+      usage.take(node, stats);
+      feed.usage(node, stats);
+    },
   });
   const audit = options.auditLog === undefined ? noAudit : openAuditLog({ file: options.auditLog, log });
   const server = createApiServer({
@@ -85,6 +90,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     pki,
     log,
     audit,
+    usage,
     streams: { open: (node, request) => hub.open(node, request), isConnected: node => hub.isConnected(node) },
   });
 

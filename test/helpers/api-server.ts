@@ -14,6 +14,7 @@ import { kubeconfig } from '../../src/api/kubeconfig.js';
 import { openPki, type Pki } from '../../src/api/pki.js';
 import { type ApiServer, createApiServer } from '../../src/api/server.js';
 import type { NodeStreams } from '../../src/api/streams.js';
+import { UsageBook } from '../../src/api/usage.js';
 import { View } from '../../src/api/view.js';
 import { controllers } from '../../src/controllers/index.js';
 import { startControllers } from '../../src/controllers/runner.js';
@@ -55,7 +56,7 @@ export async function startApiServer({
   const pki = await openPki(join(folder, 'pki'));
   await bootstrap(engine, pki.ca);
   const log = pino({ level: process.env.KEELSON_LOG ?? 'error' });
-  const server = createApiServer({ engine, pki, streams, log });
+  const server = createApiServer({ engine, pki, streams, usage: new UsageBook(), log });
   const client = new ApiClient(engine);
   const issue = createIssuer({ view, client, pki, accounts: server.accounts });
   const started = startControllers({ controllers: running, view, kinds, client, log, now: engine.now, issue });

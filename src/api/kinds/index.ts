@@ -24,6 +24,7 @@ import { job } from './job.js';
 import { lease } from './lease.js';
 import { limitRange } from './limitrange.js';
 import { localSubjectAccessReview } from './localsubjectaccessreview.js';
+import { nodeMetrics, podMetrics } from './metrics.js';
 import { mutatingWebhookConfiguration } from './mutatingwebhookconfiguration.js';
 import { namespace } from './namespace.js';
 import { networkPolicy } from './networkpolicy.js';
@@ -106,4 +107,6 @@ export const builtInKinds: readonly Kind[] = [
   lease,
   runtimeClass,
   endpointSlice,
+  nodeMetrics,
+  podMetrics,
 ];

@@ -1,9 +1,9 @@
 /** List: which entries, at which revision, and how to go on (kubernetes-wire §7). */
 import { failure } from '../../kube/status.js';
 import { badRequest, expired, futureRevision } from '../errors.js';
-import { idOf, type Kind } from '../kind.js';
+import { type AnyObject, idOf, type Kind } from '../kind.js';
 import { type Selection, selectionOf } from '../select.js';
-import type { View, ViewEntry } from '../view.js';
+import { type View, ViewEntry } from '../view.js';
 
 export interface Page {
   readonly entries: readonly ViewEntry[];
@@ -32,6 +32,15 @@ export function listPage(view: View, kind: Kind, namespace: string | undefined, 
       ? view.entries(idOf(kind), namespace, token?.after)
       : after(view.entriesAt(idOf(kind), revision, namespace), token?.after);
   return cut(select(view, kind, namespace, selection, all, revision), limit, revision, selection);
+}
+
+/** Objects that are in no cache, selected but never cut. Throws StatusError 400. */
+export function livePage(view: View, kind: Kind, objects: readonly AnyObject[], query: URLSearchParams): Page {
+  const selection = selectionOf(kind, query);
+  const entries = objects
+    .filter(selection.matches)
+    .map(object => new ViewEntry(object.metadata.name, object, view.revision));
+  return { entries, revision: view.revision };
 }
 
 function limitOf(query: URLSearchParams): number {
