@@ -4,6 +4,7 @@ import type { Controller } from './contract.js';
 import { csrApproverController } from './csr-approver.js';
 import { csrSignerController } from './csr-signer.js';
 import { customResourceDefinitionController } from './custom-resource-definition.js';
+import { deploymentController } from './deployment/deployment.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { namespaceController } from './namespace.js';
@@ -30,6 +31,7 @@ export const controllers: readonly Controller[] = [
   resourceQuotaController,
   customResourceDefinitionController,
   eventTtlController,
+  deploymentController,
   replicaSetController,
   replicationController,
 ];
