@@ -53,15 +53,18 @@ export type FromWriter =
   | { readonly t: 'done'; readonly results: readonly WireResult[] }
   | { readonly t: 'compacted'; readonly revision: number }
   | { readonly t: 'closed' }
-  | { readonly t: 'failed'; readonly code: string; readonly message: string };
+  /** `passing`: the next commit may do better; otherwise this writer takes no more. */
+  | { readonly t: 'failed'; readonly code: string; readonly message: string; readonly passing?: boolean };
 
 interface Modules {
   readonly Database: typeof BetterSqlite3;
   readonly fs: typeof import('node:fs');
   readonly crypto: typeof import('node:crypto');
+  /** The next message that already waits, of `worker_threads`. */
+  readonly receive: (port: MessagePort) => { message: ToWriter } | undefined;
 }
 
-export function runWriter(port: MessagePort, options: WriterOptions, { Database, fs, crypto }: Modules): void {
+export function runWriter(port: MessagePort, options: WriterOptions, { Database, fs, crypto, receive }: Modules): void {
   // No imports at run time: everything is inside.
   /** The schema's version, in SQLite's `user_version`. */
   const version = 1;
@@ -230,8 +233,39 @@ export function runWriter(port: MessagePort, options: WriterOptions, { Database,
     while (piece() === 500);
   }
 
-  function answer(message: ToWriter): FromWriter {
-    if (message.do === 'commit') return { t: 'done', results: applyAll(message.commits) };
+  /** What may pass by itself; anything else (a failed fsync above all) leaves the file in a state that nobody knows. */
+  const passing = [
+    'SQLITE_FULL',
+    'SQLITE_READONLY',
+    'SQLITE_CANTOPEN',
+    'SQLITE_BUSY',
+    'SQLITE_IOERR_WRITE',
+    'SQLITE_TOOBIG',
+  ];
+  let broken: FromWriter | undefined;
+
+  function guarded(work: () => FromWriter[], count: number): FromWriter[] {
+    const all = (reply: FromWriter): FromWriter[] => Array.from({ length: count }, () => reply);
+    if (broken) return all(broken);
+    try {
+      return work();
+    } catch (error) {
+      const code = (error as { code?: string }).code ?? 'ERROR';
+      const isPassing = passing.some(known => code.startsWith(known));
+      const reply: FromWriter = { t: 'failed', code, message: (error as Error).message, passing: isPassing };
+      if (!isPassing) broken = reply;
+      return all(reply);
+    }
+  }
+
+  /** Batches that came while the last transaction was under way share the next. */
+  function commitAll(batches: readonly (readonly WireCommit[])[]): FromWriter[] {
+    const results = applyAll(batches.flat());
+    let at = 0;
+    return batches.map(batch => ({ t: 'done', results: results.slice(at, (at += batch.length)) }));
+  }
+
+  function answer(message: Exclude<ToWriter, { do: 'commit' }>): FromWriter {
     if (message.do === 'compact') {
       compact(message.revision);
       return { t: 'compacted', revision: message.revision };
@@ -241,15 +275,34 @@ export function runWriter(port: MessagePort, options: WriterOptions, { Database,
     return { t: 'closed' };
   }
 
-  port.on('message', (message: ToWriter) => {
-    let reply: FromWriter;
-    try {
-      reply = answer(message);
-    } catch (error) {
-      reply = { t: 'failed', code: (error as { code?: string }).code ?? 'ERROR', message: (error as Error).message };
+  /** In order; neighbouring commits together. */
+  function answerAll(messages: readonly ToWriter[]): FromWriter[] {
+    const replies: FromWriter[] = [];
+    let batches: (readonly WireCommit[])[] = [];
+    const flush = (): void => {
+      const taken = batches;
+      batches = [];
+      if (taken.length > 0) replies.push(...guarded(() => commitAll(taken), taken.length));
+    };
+    for (const message of messages) {
+      if (message.do === 'commit') batches.push(message.commits);
+      else {
+        flush();
+        // whatever has happened, it can be closed
+        replies.push(...(message.do === 'close' ? [answer(message)] : guarded(() => [answer(message)], 1)));
+      }
     }
-    port.postMessage(reply);
-    if (reply.t === 'closed') port.close();
+    flush();
+    return replies;
+  }
+
+  port.on('message', (message: ToWriter) => {
+    const messages = [message];
+    for (let more = receive(port); more; more = receive(port)) messages.push(more.message);
+    for (const reply of answerAll(messages)) {
+      port.postMessage(reply);
+      if (reply.t === 'closed') port.close();
+    }
   });
   port.postMessage({
     t: 'open',

@@ -30,6 +30,8 @@ interface Pending {
 
 /** At most this many commits share a transaction, so that the first does not wait for thousands. */
 const batchLimit = 512;
+/** So many batches are on their way at once: enough that the disk never waits for this thread. */
+const pipelineDepth = 4;
 
 /** Opens or makes the database. Throws UserError for a database in use, damaged, or of another version. */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
@@ -59,10 +61,10 @@ function hintOf(code: string): string | undefined {
   return userErrors[code] ?? userErrors[code.split('_').slice(0, 2).join('_')];
 }
 
-/** One message to the writer at a time; its answers in order. */
+/** Messages to the writer; its answers come in the same order. */
 class Writer {
   readonly #worker: Worker;
-  #waiting: { resolve: (message: FromWriter) => void; reject: (error: Error) => void } | undefined;
+  #waiting: { resolve: (message: FromWriter) => void; reject: (error: Error) => void }[] = [];
   #dead: Error | undefined;
 
   readonly #file: string;
@@ -71,11 +73,11 @@ class Writer {
     this.#file = file;
     const require = createRequire(import.meta.url);
     const source = `
-      const { parentPort, workerData } = require('node:worker_threads');
+      const { parentPort, workerData, receiveMessageOnPort: receive } = require('node:worker_threads');
       const __name = value => value;
       try {
         (${runWriter.toString()})(parentPort, workerData, {
-          Database: require(workerData.requireFrom), fs: require('node:fs'), crypto: require('node:crypto') });
+          Database: require(workerData.requireFrom), fs: require('node:fs'), crypto: require('node:crypto'), receive });
       } catch (error) {
         parentPort.postMessage({ t: 'failed', code: error.code ?? 'ERROR', message: error.message });
       }`;
@@ -112,20 +114,17 @@ class Writer {
   #next(): Promise<FromWriter> {
     if (this.#dead) return Promise.reject(this.#dead);
     return new Promise((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting.push({ resolve, reject });
     });
   }
 
   #settle(message: FromWriter): void {
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting?.resolve(message);
+    this.#waiting.shift()?.resolve(message);
   }
 
   #die(error: Error): void {
     this.#dead ??= error;
-    this.#waiting?.reject(this.#dead);
-    this.#waiting = undefined;
+    for (const { reject } of this.#waiting.splice(0)) reject(this.#dead);
   }
 }
 
@@ -142,7 +141,12 @@ class SqliteStore implements Store {
   readonly #past: BetterSqlite3.Statement;
   #queue: Pending[] = [];
   #compactTo: { revision: number; resolve: () => void; reject: (error: unknown) => void }[] = [];
-  #working: Promise<void> | undefined;
+  /** Batches and compactions that the writer has not answered yet. */
+  #underway = 0;
+  #isWaking = false;
+  #whenIdle: (() => void)[] = [];
+  /** Answers are worked off one after the other, in the order of revisions. */
+  #answers: Promise<unknown> = Promise.resolve();
   #ended: Error | undefined;
 
   constructor(options: SqliteOptions, writer: Writer, opened: FromWriter & { t: 'open' }) {
@@ -196,24 +200,44 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     if (this.#ended && !this.#reader.open) return;
     this.#ended ??= new StoreUnavailableError('the store is closed');
-    while (this.#working) await this.#working;
+    await this.#idle();
     // the reader first: the last connection to close folds the write-ahead log into the database
     this.#reader.close();
     await this.#writer.end();
   }
 
+  /** After one turn of the event loop: requests that the kernel delivered together make one batch. */
   #start(): void {
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-      if (this.#queue.length + this.#compactTo.length > 0) this.#start();
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    setImmediate(() => {
+      this.#isWaking = false;
+      this.#send();
     });
   }
 
-  async #work(): Promise<void> {
-    // One turn of the event loop: requests that the kernel delivered together share a transaction.
-    await new Promise(resolve => setImmediate(resolve));
-    while (this.#queue.length > 0) await this.#commitBatch(this.#queue.splice(0, batchLimit));
-    for (const request of this.#compactTo.splice(0)) await this.#compactOne(request);
+  /** The writer always has the next batch at hand when it ends one, and puts together what has gathered meanwhile. */
+  #send(): void {
+    while (this.#queue.length > 0 && this.#underway < pipelineDepth)
+      this.#track(this.#commitBatch(this.#queue.splice(0, batchLimit)));
+    if (this.#queue.length === 0)
+      for (const request of this.#compactTo.splice(0)) this.#track(this.#compactOne(request));
+  }
+
+  #track(work: Promise<void>): void {
+    this.#underway++;
+    void work.finally(() => {
+      this.#underway--;
+      this.#send();
+      if (this.#underway === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
+    });
+  }
+
+  async #idle(): Promise<void> {
+    while (this.#underway + this.#queue.length + this.#compactTo.length > 0) {
+      this.#start();
+      await new Promise<void>(resolve => this.#whenIdle.push(resolve));
+    }
   }
 
   async #commitBatch(batch: readonly Pending[]): Promise<void> {
@@ -225,14 +249,20 @@ class SqliteStore implements Store {
           'delete' in write ? { key: write.key } : { key: write.key, value: write.value },
         ),
       }));
-      const answer = await this.#writer.ask({ do: 'commit', commits });
-      await failpoint('store.afterFsync');
-      if (answer.t !== 'done') throw this.#refusal(answer as FromWriter & { t: 'failed' });
-      for (const [index, result] of answer.results.entries()) this.#acknowledge(batch[index]!, result);
+      const answer = this.#writer.ask({ do: 'commit', commits });
+      const handled = this.#answers.then(() => answer).then(message => this.#settle(batch, message));
+      this.#answers = handled.catch(() => {});
+      await handled;
     } catch (error) {
       const shown = error instanceof StoreUnavailableError ? error : this.#die(error);
       for (const pending of batch) pending.reject(shown);
     }
+  }
+
+  async #settle(batch: readonly Pending[], answer: FromWriter): Promise<void> {
+    await failpoint('store.afterFsync');
+    if (answer.t !== 'done') throw this.#refusal(answer as FromWriter & { t: 'failed' });
+    for (const [index, result] of answer.results.entries()) this.#acknowledge(batch[index]!, result);
   }
 
   /** Subscribers hear of a commit before its caller does: whoever was told "stored" finds it in every cache. */
@@ -278,12 +308,10 @@ class SqliteStore implements Store {
   }
 
   /** What the writer could not do: passing (no space, read-only) or final. */
-  #refusal({ code, message }: { code: string; message: string }): Error {
+  #refusal({ code, message, passing }: FromWriter & { t: 'failed' }): Error {
     if (code.startsWith('SQLITE_FULL'))
       return new StoreFullError('the disk of the store is full: nothing can be written until there is room again');
-    const passing = ['SQLITE_READONLY', 'SQLITE_CANTOPEN', 'SQLITE_BUSY', 'SQLITE_IOERR_WRITE', 'SQLITE_TOOBIG'];
-    if (passing.some(known => code.startsWith(known)))
-      return new StoreUnavailableError(`the store cannot write now: ${message} (${code})`);
+    if (passing) return new StoreUnavailableError(`the store cannot write now: ${message} (${code})`);
     return this.#die(new Error(`${message} (${code})`));
   }
 
