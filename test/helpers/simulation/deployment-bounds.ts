@@ -1,0 +1,88 @@
+/**
+ * What must hold at every moment of a Deployment's life, whatever users and nodes do: nobody creates a pod beyond the surge,
+ * nobody takes away an available pod that is needed, Recreate never mixes templates, and a pod has one controller.
+ */
+import type { Seen } from '../../../src/controllers/contract.js';
+import { boundsOf, isRolling, replicasOf } from '../../../src/controllers/deployment/bounds.js';
+import { isPodActive, isPodAvailable } from '../../../src/controllers/pods/condition.js';
+import { controllerRefOf } from '../../../src/controllers/pods/ownership.js';
+import type { Deployment } from '../../../src/kube/api/apps-v1.js';
+import type { Pod } from '../../../src/kube/pod.js';
+import type { Cluster } from './history.js';
+import type { WorldChange } from './world.js';
+
+/** The bounds change with the spec, and what has been decided by older ones may still be on its way: all of them count. */
+interface Bounds {
+  most: number;
+  least: number;
+  mixes: boolean;
+}
+
+/** Changes by users and nodes that make the arithmetic of the controllers wrong until they have seen them. */
+const isDisturbance = ({ by, object, type }: WorldChange): boolean =>
+  (by === 'user' && object.kind !== 'Deployment') || (by === 'node' && object.kind === 'Pod' && type === 'MODIFIED');
+
+export function deploymentBounds(
+  { world }: Cluster,
+  deployment: () => (Deployment & Seen) | undefined,
+): (change: WorldChange) => string | undefined {
+  let bounds: Bounds | undefined;
+  let isDisturbed = false;
+  const pods = (): Pod[] => {
+    const uid = deployment()?.metadata.uid ?? '';
+    return world.view
+      .dependents(uid)
+      .flatMap(set => world.view.dependents(set.metadata.uid ?? '') as unknown as Pod[])
+      .filter(isPodActive);
+  };
+  const isAvailable = (pod: Pod): boolean =>
+    isPodAvailable(pod, deployment()?.spec?.minReadySeconds ?? 0, world.clock.now);
+  return change => {
+    const { object, previous, by, type } = change;
+    if (object.kind === 'Deployment' && by === 'user') bounds = wider(bounds, object as unknown as Deployment);
+    if (isDisturbance(change) && !becameReady(change)) isDisturbed = true;
+    if (object.kind !== 'Pod') return undefined;
+    const controllers = object.metadata.ownerReferences?.filter(({ controller }) => controller) ?? [];
+    if (controllers.length > 1) return `${object.metadata.name} has ${controllers.length} controllers`;
+    if (by !== 'replicaset' || !bounds) return undefined;
+    if (type === 'ADDED' && !isDisturbed && pods().length > bounds.most)
+      return `${pods().length} pods, at most ${bounds.most}`;
+    const isRemoval =
+      previous !== undefined && !previous.metadata.deletionTimestamp && object.metadata.deletionTimestamp;
+    if (isRemoval && !isDisturbed && isAvailable(previous as unknown as Pod)) {
+      const left = pods().filter(isAvailable).length;
+      if (left < bounds.least) return `${left} pods available, at least ${bounds.least}`;
+    }
+    return type === 'ADDED' && !bounds.mixes ? mixture(object) : undefined;
+  };
+
+  function mixture(created: Seen): string | undefined {
+    const template = controllerRefOf(created)?.uid;
+    const others = pods().filter(pod => controllerRefOf(pod)?.uid !== template);
+    return others.length > 0 && !isDisturbed ? `Recreate: ${others.length} old pods beside a new one` : undefined;
+  }
+}
+
+const becameReady = ({ object, previous }: WorldChange): boolean => {
+  const [now, before] = [object as unknown as Pod, previous as unknown as Pod | undefined];
+  return (
+    object.kind === 'Pod' &&
+    before?.metadata.deletionTimestamp === now.metadata.deletionTimestamp &&
+    !isFallen(now, before)
+  );
+};
+
+const isFallen = (now: Pod, before: Pod | undefined): boolean =>
+  now.status?.phase === 'Failed' ||
+  (before !== undefined && isPodAvailable(before, 0, 0) && !isPodAvailable(now, 0, 0));
+
+function wider(before: Bounds | undefined, deployment: Deployment): Bounds {
+  const { surge, unavailable } = boundsOf(deployment);
+  const replicas = replicasOf(deployment);
+  const [most, least] = isRolling(deployment) ? [replicas + surge, replicas - unavailable] : [replicas, 0];
+  return {
+    most: Math.max(before?.most ?? 0, most),
+    least: Math.min(before?.least ?? Number.POSITIVE_INFINITY, least),
+    mixes: (before?.mixes ?? false) || isRolling(deployment),
+  };
+}
