@@ -1,5 +1,6 @@
 /**
- * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, memory.
+ * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, memory,
+ * scheduler.
  * KEELSON_TEST_STATE names the folder for the clusters' state, on the file system to be measured; default /tmp.
  * Every loop is bounded, every request goes to loopback, and everything runs in namespaces of its own.
  */
@@ -10,6 +11,7 @@ import { conditionsNow, describeConditions } from './conditions.js';
 import { benchMemory } from './memory.js';
 import { benchPods, stateFolder } from './pods.js';
 import { isMet, type Row, ratioOf, tableOf } from './report.js';
+import { benchScheduler } from './scheduler.js';
 
 interface Scale {
   readonly quick: boolean;
@@ -19,6 +21,7 @@ const parts: Readonly<Record<string, (scale: Scale) => Promise<Row[]> | Row[]>> 
   sandbox: ({ quick }) => benchSandbox(quick ? ['--rounds', '10', '--living', '1,100'] : []),
   pods: ({ quick }) => benchPods(quick ? { singles: 10, rounds: 2 } : { singles: 30, rounds: 5 }),
   memory: ({ quick }) => benchMemory(quick ? 20 : 100),
+  scheduler: ({ quick }) => benchScheduler(quick ? { nodes: 200, pods: 500 } : { nodes: 1000, pods: 3000 }),
 };
 
 const { values, positionals } = parseArgs({

@@ -245,10 +245,12 @@ function withoutRevision(object: AnyObject): AnyObject {
   return { ...object, metadata };
 }
 
-/** The node reports on its containers; that the pod was scheduled is not its to say. */
+/** The node reports on its containers; that the pod was scheduled, or has to go for another, is not its to say. */
 function keepSchedulerConditions(old: AnyObject, status: PodStatus): PodStatus {
-  const before = (old as unknown as Pod).status?.conditions?.filter(({ type }) => type === 'PodScheduled') ?? [];
   const own = (status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const isKept = ({ type }: { type: string }) =>
+    type === 'PodScheduled' || (type === 'DisruptionTarget' && !own.some(condition => condition.type === type));
+  const before = (old as unknown as Pod).status?.conditions?.filter(isKept) ?? [];
   const conditions = [...own, ...before];
   return deepEqual(conditions, status.conditions) || conditions.length === 0 ? status : { ...status, conditions };
 }

@@ -1,4 +1,4 @@
-/** The controller's parts seen through each other's contracts: the API's cache and client as the hub and scheduler want them. */
+/** The controller's parts seen through each other's contracts: the API's cache and client as the hub wants them. */
 import { tokenForNode } from '../api/auth/node-token.js';
 import type { ServiceAccountTokens } from '../api/auth/service-account-tokens.js';
 import type { ApiClient } from '../api/client.js';
@@ -6,15 +6,11 @@ import { pod as podKind } from '../api/kinds/pod.js';
 import { checkMirror, decodeReport } from '../api/node-reports.js';
 import { podStatusText, readyCount } from '../api/pod/columns.js';
 import type { ObjectView } from '../api/view.js';
-import { describe } from '../base/errors.js';
-import type { Logger } from '../base/log.js';
 import type { PodSummary } from '../dashboard/view.js';
-import { type KubeObject, referenceTo } from '../kube/meta.js';
-import type { Node } from '../kube/node.js';
+import type { KubeObject } from '../kube/meta.js';
 import type { Pod } from '../kube/pod.js';
 import { StatusError } from '../kube/status.js';
 import type { HubChange, HubSink, HubView } from '../link/hub.js';
-import type { SchedulerView, SchedulerWrites } from '../scheduler/loop.js';
 
 const linkedKinds = new Set(['Pod', 'ConfigMap', 'Secret', 'Node']);
 
@@ -72,52 +68,6 @@ async function putMirror(client: ApiClient, view: ObjectView, node: string, give
   if (found && mirrorHash(found) === mirrorHash(pod)) return view.revision;
   if (found) await client.delete('Pod', { namespace, name, uid: found.metadata.uid }, { gracePeriodSeconds: 0 });
   return (await client.create('Pod', pod)).revision;
-}
-
-export function schedulerView(view: ObjectView): SchedulerView {
-  return {
-    pods: () => view.list('Pod') as unknown as Pod[],
-    nodes: () => view.list('Node') as unknown as Node[],
-    pod: (namespace, name) => view.get('Pod', namespace, name) as unknown as Pod | undefined,
-    subscribe: listener =>
-      view.subscribe(({ kind, object, type }) => {
-        if (kind === 'Pod' || kind === 'Node') listener(object, type === 'DELETED');
-      }),
-  };
-}
-
-export function schedulerWrites(client: ApiClient, log: Logger): SchedulerWrites {
-  const event = (pod: Pod, type: 'Normal' | 'Warning', reason: string, message: string) =>
-    void client
-      .event('default-scheduler', referenceTo(pod), type, reason, message)
-      .catch((error: unknown) => log.debug({ error: describe(error) }, 'event lost'));
-  return {
-    bind: async (pod, node) => {
-      const { namespace = 'default', name, uid } = pod.metadata;
-      await client.bind({ namespace, name, uid }, node);
-      event(pod, 'Normal', 'Scheduled', `Successfully assigned ${namespace}/${name} to ${node}`);
-    },
-    unschedulable: async (pod, message) => {
-      const before = pod.status?.conditions ?? [];
-      // told once: it is asked again at every change of a node
-      if (before.some(c => c.type === 'PodScheduled' && c.message === message)) return;
-      const { namespace = 'default', name, uid } = pod.metadata;
-      const condition = {
-        type: 'PodScheduled',
-        status: 'False' as const,
-        reason: 'Unschedulable',
-        message,
-        lastProbeTime: null,
-        lastTransitionTime: `${new Date().toISOString().slice(0, 19)}Z`,
-      };
-      await client.updateStatus(
-        'Pod',
-        { namespace, name, uid },
-        { ...pod.status, conditions: [...before.filter(c => c.type !== 'PodScheduled'), condition] },
-      );
-      event(pod, 'Warning', 'FailedScheduling', message);
-    },
-  };
 }
 
 export function summarize(pod: Pod): PodSummary {

@@ -30,8 +30,9 @@ import { LinkHub } from '../link/hub.js';
 import { SchedulerLoop } from '../scheduler/loop.js';
 import { startCompaction } from '../store/compaction.js';
 import { openSqliteStore } from '../store/sqlite.js';
-import { hubSink, hubView, schedulerView, schedulerWrites, summarize } from './adapters.js';
+import { hubSink, hubView, summarize } from './adapters.js';
 import { dashboardFiles, isOwnOrigin } from './dashboard-files.js';
+import { schedulerView, schedulerWrites } from './scheduler-adapters.js';
 
 export interface ControllerOptions {
   readonly dataDir: string;

@@ -1,4 +1,5 @@
 /** core/v1 Pod, as far as the node acts on it; names and meanings are the Kubernetes API's. Defaulted by the API. */
+import type { Affinity, TopologySpreadConstraint } from './api/core-v1.js';
 import type { Condition, KubeObject, ObjectMeta } from './meta.js';
 
 export interface EnvVar {
@@ -160,6 +161,8 @@ export interface Volume {
   hostPath?: { path: string; type?: string };
   configMap?: { name: string; items?: KeyToPath[]; defaultMode?: number; optional?: boolean };
   secret?: { secretName: string; items?: KeyToPath[]; defaultMode?: number; optional?: boolean };
+  persistentVolumeClaim?: { claimName: string; readOnly?: boolean };
+  ephemeral?: { volumeClaimTemplate?: object };
   [source: string]: unknown;
 }
 
@@ -195,7 +198,12 @@ export interface PodSpec {
   hostAliases?: { ip: string; hostnames?: string[] }[];
   schedulerName?: string;
   tolerations?: Toleration[];
+  affinity?: Affinity;
+  topologySpreadConstraints?: TopologySpreadConstraint[];
+  schedulingGates?: { name: string }[];
+  priorityClassName?: string;
   priority?: number;
+  preemptionPolicy?: 'PreemptLowerPriority' | 'Never';
   enableServiceLinks?: boolean;
   overhead?: Record<string, string>;
   setHostnameAsFQDN?: boolean;

@@ -1,0 +1,39 @@
+/** Taints that the pod does not tolerate, and nodes that take no pods at all. */
+import type { Taint } from '../../kube/node.js';
+import type { Toleration } from '../../kube/pod.js';
+import { type Filter, final } from './contract.js';
+
+const cordoned: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+
+/** `spec.unschedulable`; tolerating its taint tolerates it (so that daemons come to a cordoned node). */
+export const nodeUnschedulable: Filter = {
+  name: 'NodeUnschedulable',
+  wakes: ['node-added', 'node-taints'],
+  prepare: ({ tolerations }) =>
+    tolerated(cordoned, tolerations)
+      ? undefined
+      : { at: ({ node }) => (node.spec?.unschedulable ? final('node(s) were unschedulable') : undefined) },
+};
+
+export const taintToleration: Filter = {
+  name: 'TaintToleration',
+  wakes: ['node-added', 'node-taints'],
+  prepare: ({ tolerations }) => ({
+    at: ({ taints }) => (refuses(taints, tolerations) ? final('node(s) had untolerated taint(s)') : undefined),
+  }),
+};
+
+/** A taint that keeps new pods away is not tolerated. */
+export function refuses(taints: readonly Taint[], tolerations: readonly Toleration[]): boolean {
+  return taints.some(taint => taint.effect !== 'PreferNoSchedule' && !tolerated(taint, tolerations));
+}
+
+/** core/v1 Toleration: an empty key with Exists matches all, an empty effect matches every effect. */
+export function tolerated(taint: Taint, tolerations: readonly Toleration[]): boolean {
+  return tolerations.some(
+    t =>
+      (!t.effect || t.effect === taint.effect) &&
+      ((t.operator === 'Exists' && (!t.key || t.key === taint.key)) ||
+        (t.operator !== 'Exists' && t.key === taint.key && (t.value ?? '') === (taint.value ?? ''))),
+  );
+}
