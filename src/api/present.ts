@@ -50,19 +50,10 @@ export function partial(object: AnyObject, wanted: Wanted): object {
   return { kind: 'PartialObjectMetadata', apiVersion: `meta.k8s.io/${wanted.version}`, metadata: object.metadata };
 }
 
-/** A List, joined from the JSON that the entries already have. */
-export function listJson(apiVersion: string, listKind: string, entries: readonly ViewEntry[], meta: ListMeta): Buffer {
-  const head = Buffer.from(
-    `{"kind":"${listKind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[`,
-  );
-  const parts: Buffer[] = [head];
-  for (const [i, entry] of entries.entries()) {
-    if (i > 0) parts.push(comma);
-    parts.push(entry.json);
-  }
-  parts.push(tail);
-  return Buffer.concat(parts);
+/** A List around the JSON of its items. */
+export function listJson(apiVersion: string, listKind: string, items: Buffer, meta: ListMeta): Buffer {
+  const head = `{"kind":"${listKind}","apiVersion":"${apiVersion}","metadata":${JSON.stringify(meta)},"items":[`;
+  return Buffer.concat([Buffer.from(head), items, tail]);
 }
 
-const comma = Buffer.from(',');
 const tail = Buffer.from(']}');

@@ -8,6 +8,7 @@ import type { FieldValidation } from './codec.js';
 import type { Engine } from './engine.js';
 import { badRequest, invalid, invalidObject, pathNotFound } from './errors.js';
 import type { Kind } from './kind.js';
+import type { ListCache } from './list-cache.js';
 import { unknownResource } from './old-versions.js';
 import type { OpenApi } from './openapi.js';
 import type { Route } from './route.js';
@@ -19,6 +20,7 @@ export interface ApiContext {
   readonly engine: Engine;
   readonly streams: NodeStreams;
   readonly usage: UsageBook;
+  readonly lists: ListCache;
   readonly log: Logger;
   readonly openApi: OpenApi;
   readonly version: VersionInfo;

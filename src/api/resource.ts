@@ -4,7 +4,8 @@ import { includeOf, read, sendEntry, wantedOf } from './answer.js';
 import { mediaType, readDeleteOptions, readObject } from './codec.js';
 import { badRequest, methodNotAllowed } from './errors.js';
 import { faceOf } from './face.js';
-import { apiVersionOf, type Kind, supports } from './kind.js';
+import { apiVersionOf, idOf, type Kind, supports } from './kind.js';
+import { joinItems } from './list-cache.js';
 import { flag } from './log.js';
 import { listJson, partial, tableOf } from './present.js';
 import {
@@ -58,7 +59,21 @@ export async function handleResource(context: ApiContext, call: ApiRequest, rout
   }
 }
 
+/** What makes a list less than everything as it is now. */
+const narrowing = ['labelSelector', 'fieldSelector', 'limit', 'continue', 'resourceVersion', 'resourceVersionMatch'];
+
 function list(context: ApiContext, call: ApiRequest, kind: Kind, route: ResourceRoute): void {
+  const { engine, lists } = context;
+  const isWhole = narrowing.every(name => !call.query.get(name) || call.query.get(name) === '0');
+  if (isWhole && !kind.conversion && !kind.live && wantedOf(call).form === 'object') {
+    const id = idOf(kind);
+    const items = lists.items(`${id}/${route.namespace ?? ''}`, engine.view.changedAt(id), () =>
+      engine.view.entries(id, route.namespace),
+    );
+    const meta = { resourceVersion: String(engine.view.revision) };
+    sendJson(call.response, 200, listJson(apiVersionOf(kind), `${kind.kind}List`, items, meta));
+    return;
+  }
   sendPage(context, call, kind, pageOf(context, call, kind, route));
 }
 
@@ -77,7 +92,7 @@ function sendPage({ engine }: ApiContext, call: ApiRequest, kind: Kind, page: Pa
     ...(page.remaining !== undefined && { remainingItemCount: page.remaining }),
   };
   if (wanted.form === 'object') {
-    sendJson(call.response, 200, listJson(apiVersionOf(kind), `${kind.kind}List`, page.entries, meta));
+    sendJson(call.response, 200, listJson(apiVersionOf(kind), `${kind.kind}List`, joinItems(page.entries), meta));
     return;
   }
   if (wanted.form === 'table') {

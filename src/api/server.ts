@@ -15,6 +15,7 @@ import { Authenticator, TokenList } from './authenticate.js';
 import { Authorizer, admins, authenticated, type Identity } from './authorize.js';
 import type { Engine } from './engine.js';
 import { Handler } from './handler.js';
+import { ListCache } from './list-cache.js';
 import { type ListenOptions, listen } from './listen.js';
 import { OpenApi } from './openapi.js';
 import type { Pki } from './pki.js';
@@ -87,7 +88,14 @@ class Listener implements ApiServer {
     const auth = { authenticator, authorizer: new Authorizer(view), accounts: this.accounts };
     this.#gate = { ...auth, audit, now };
     const openApi = new OpenApi(engine.kinds, kubernetesVersion.gitVersion);
-    this.#context = { ...options, auth, openApi, version: kubernetesVersion, isReady: () => this.#ready };
+    this.#context = {
+      ...options,
+      auth,
+      openApi,
+      version: kubernetesVersion,
+      lists: new ListCache(),
+      isReady: () => this.#ready,
+    };
     this.#handler = new Handler(this.#context);
     this.tokens.add(pki.adminToken, { name: 'keelson-admin', groups: [admins, authenticated] });
   }

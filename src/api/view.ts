@@ -59,6 +59,8 @@ interface KindState {
   readonly kind: Kind;
   readonly entries: SortedMap<ViewEntry>;
   readonly listeners: Set<(change: EntryChange) => void>;
+  /** Revision of the last change of any of them. */
+  changed: number;
 }
 
 export class View implements ObjectView {
@@ -158,6 +160,11 @@ export class View implements ObjectView {
     return { close: () => void this.#listeners.delete(own) };
   }
 
+  /** Revision of the last change of any object of the kind, since the start. */
+  changedAt(kind: string): number {
+    return this.#byName.get(kind)?.changed ?? 0;
+  }
+
   /** Changes of one kind only, with their JSON. */
   subscribeKind(kind: string, listener: (change: EntryChange) => void): { close(): void } {
     const listeners = this.#byName.get(kind)!.listeners;
@@ -176,7 +183,7 @@ export class View implements ObjectView {
   }
 
   #addKind(kind: Kind): void {
-    const state: KindState = { kind, entries: new SortedMap(), listeners: new Set() };
+    const state: KindState = { kind, entries: new SortedMap(), listeners: new Set(), changed: 0 };
     this.#byName.set(idOf(kind), state);
     this.#byPrefix.set(storePrefix(kind), state);
   }
@@ -215,6 +222,7 @@ export class View implements ObjectView {
     };
     this.#history.push(event);
     if (past) return;
+    state.changed = change.revision;
     if (type === 'DELETED') state.entries.delete(name);
     else state.entries.set(name, entry);
     this.#revision = Math.max(this.#revision, change.revision);

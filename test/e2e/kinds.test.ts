@@ -104,6 +104,8 @@ test('every listed resource can be listed, described and explained', async () =>
   ])
     expect(await k.ok('explain', name)).toMatch(/FIELDS?:/);
   expect(await k.ok('describe', 'deployment,service,job,cronjob,hpa,pdb,ingress,quota')).toContain('Name:');
+  // what follows does not say what it needs
+  await k.ok('delete', 'quota', 'q');
 });
 
 const corpus = 'test/cases/corpus';
