@@ -4,9 +4,11 @@ import type { Controller } from './contract.js';
 import { csrApproverController } from './csr-approver.js';
 import { csrSignerController } from './csr-signer.js';
 import { customResourceDefinitionController } from './custom-resource-definition.js';
+import { daemonSetController } from './daemonset/index.js';
 import { deploymentController } from './deployment/deployment.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
+import { jobController } from './job/index.js';
 import { namespaceController } from './namespace.js';
 import { nodeLifecycleController } from './node-lifecycle.js';
 import { podGcController } from './pod-gc.js';
@@ -16,6 +18,7 @@ import { resourceQuotaController } from './resource-quota.js';
 import { rootCaController } from './root-ca.js';
 import { serviceAccountController } from './service-account.js';
 import { serviceAccountSecretController } from './service-account-secret.js';
+import { statefulSetController } from './statefulset/index.js';
 
 export const controllers: readonly Controller[] = [
   namespaceController,
@@ -34,4 +37,7 @@ export const controllers: readonly Controller[] = [
   deploymentController,
   replicaSetController,
   replicationController,
+  statefulSetController,
+  daemonSetController,
+  jobController,
 ];
