@@ -17,6 +17,8 @@ export interface Sized {
   readonly claims: number;
   /** Pods that are available and not about to be removed: never more than `size`. */
   readonly available: number;
+  /** Its controller has seen this size: pods of a larger one are no longer on their way. */
+  readonly isSettled: boolean;
   /** Pods that have not ended, also those on their way out. */
   readonly running: number;
 }
@@ -51,6 +53,7 @@ function byAge({ metadata: a }: ReplicaSet, { metadata: b }: ReplicaSet): number
 
 function sized({ view, now }: Facts, set: ReplicaSet): Sized {
   const { replicas: size = 1, minReadySeconds = 0 } = set.spec ?? {};
+  const { generation = 1 } = set.metadata;
   const dependents = view.dependents(set.metadata.uid ?? '') as unknown as Pod[];
   const pods = dependents.filter(pod => pod.kind === 'Pod' && isControlledBy(pod, set));
   const active = pods.filter(isPodActive);
@@ -60,6 +63,7 @@ function sized({ view, now }: Facts, set: ReplicaSet): Sized {
     size,
     claims: Math.max(size, active.length),
     available: Math.min(size, available),
+    isSettled: generation === 1 || (set.status?.observedGeneration ?? 0) >= generation,
     running: active.length + pods.filter(isPodTerminating).length,
   };
 }

@@ -29,8 +29,9 @@ export function scaledSizes(deployment: Deployment, sets: ReplicaSets): Sizes {
   return isRolling(deployment) ? proportional(deployment, sets) : new Map();
 }
 
-/** So many pods may be added now: those that other sets have still to remove count. */
+/** So many pods may be added now: those that other sets have still to remove count, and those they may yet make. */
 function roomFor(deployment: Deployment, { all }: Pick<ReplicaSets, 'all'>): number {
+  if (!all.every(({ isSettled }) => isSettled)) return 0;
   return Math.max(0, replicasOf(deployment) + boundsOf(deployment).surge - total(all, 'claims'));
 }
 

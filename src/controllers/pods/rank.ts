@@ -1,11 +1,11 @@
 /**
  * Which pod goes first when there are too many: the one that will be missed least. The order is Kubernetes' (ReplicaSet,
- * "Scaling a ReplicaSet"): unassigned, pending, not ready, cheaper by annotation, more siblings on its node, ready for a
- * shorter time, restarted more often, younger.
+ * "Scaling a ReplicaSet"): unassigned, pending, not ready, (ours alone) not available, cheaper by annotation, more siblings
+ * on its node, ready for a shorter time, restarted more often, younger.
  */
 import type { Pod } from '../../kube/pod.js';
 import { parseTime } from '../../kube/time.js';
-import { isPodReady, readySince } from './condition.js';
+import { isPodAvailable, isPodReady, readySince } from './condition.js';
 
 export const deletionCost = 'controller.kubernetes.io/pod-deletion-cost';
 
@@ -15,23 +15,33 @@ const phases: Readonly<Record<string, number>> = { Pending: 0, Unknown: 1, Runni
  * The pods in the order in which they should go. Not stable in its input: ties are decided by UID.
  * @param related pods that count as siblings on a node (at least `pods` themselves)
  * @param now milliseconds since 1970
+ * @param minReadySeconds from when on a ready pod is available: a Deployment that lets go of the others counts on keeping it
  */
-export function rankForDeletion(pods: readonly Pod[], related: readonly Pod[], now: number): Pod[] {
+export function rankForDeletion(
+  pods: readonly Pod[],
+  related: readonly Pod[],
+  now: number,
+  minReadySeconds = 0,
+): Pod[] {
   const perNode = new Map<string, number>();
   for (const { spec } of related) if (spec.nodeName) perNode.set(spec.nodeName, (perNode.get(spec.nodeName) ?? 0) + 1);
   return pods
-    .map(pod => ({ pod, marks: marksOf(pod, perNode, now) }))
+    .map(pod => ({ pod, marks: marksOf(pod, { perNode, now, minReadySeconds }) }))
     .sort((a, b) => compare(a.marks, b.marks) || (uidOf(a.pod) < uidOf(b.pod) ? -1 : 1))
     .map(({ pod }) => pod);
 }
 
 /** Compared from the left; the smaller goes first. */
-function marksOf(pod: Pod, perNode: ReadonlyMap<string, number>, now: number): number[] {
+function marksOf(
+  pod: Pod,
+  { perNode, now, minReadySeconds }: { perNode: ReadonlyMap<string, number>; now: number; minReadySeconds: number },
+): number[] {
   const ready = isPodReady(pod);
   return [
     pod.spec.nodeName ? 1 : 0,
     phases[pod.status?.phase ?? 'Pending'] ?? 0,
     ready ? 1 : 0,
+    isPodAvailable(pod, minReadySeconds, now) ? 1 : 0,
     costOf(pod),
     -(perNode.get(pod.spec.nodeName ?? '') ?? 0),
     ready ? magnitude(readySince(pod), now) : 0,

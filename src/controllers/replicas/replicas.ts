@@ -64,7 +64,7 @@ function manage(
       createPod(podFromTemplate(owner.spec?.template, owner, random), owner),
     );
   if (missing === 0) return [];
-  return rankForDeletion(active, [...active, ...siblings()], now)
+  return rankForDeletion(active, [...active, ...siblings()], now, owner.spec?.minReadySeconds)
     .slice(0, Math.min(-missing, burst))
     .map(pod => deletePod(pod, owner));
 }

@@ -23,11 +23,11 @@ export class Clock {
     }
   }
 
-  /** Runs the next event; false: there is none. */
-  step(): boolean {
+  /** Runs the next event; false: there is none before that time. */
+  step(until: number): boolean {
     const events = this.#events;
     const first = events[0];
-    if (!first) return false;
+    if (!first || first.at > until) return false;
     const last = events.pop()!;
     if (events.length > 0) this.#sink(last);
     this.now = first.at;

@@ -65,8 +65,9 @@ export function runHistory(scenario: Scenario, seed: number, log?: (line: string
   });
   try {
     scenario.setUp(cluster);
-    plan(scenario, cluster);
-    rest(clock);
+    const last = plan(scenario, cluster);
+    // healed at any moment: in the middle of things, or when even a progress deadline has passed
+    rest(clock, clock.now + last + (dice.chance(0.5) ? dice.between(0, 20_000) : dice.between(0, 900_000)));
     tell('heal');
     scenario.heal(cluster);
     rest(clock);
@@ -77,7 +78,8 @@ export function runHistory(scenario: Scenario, seed: number, log?: (line: string
   }
 }
 
-function plan(scenario: Scenario, cluster: Cluster): void {
+/** @returns milliseconds until the last operation */
+function plan(scenario: Scenario, cluster: Cluster): number {
   const names = Object.keys(scenario.operations);
   let ms = 0;
   for (let left = cluster.dice.between(1, 8); left > 0; left--) {
@@ -89,6 +91,7 @@ function plan(scenario: Scenario, cluster: Cluster): void {
       refusable(() => scenario.operations[name]!(cluster));
     });
   }
+  return ms;
 }
 
 /** The API may say no to users as well. */
@@ -100,8 +103,9 @@ function refusable(act: () => void): void {
   }
 }
 
-function rest(clock: Clock): void {
-  for (let events = 0; clock.step(); events++)
+/** Until there is nothing more to do, or that time has come. */
+function rest(clock: Clock, until = Number.POSITIVE_INFINITY): void {
+  for (let events = 0; clock.step(until); events++)
     if (events > mostEvents) throw new Broken(`no rest after ${mostEvents} events`);
 }
 
