@@ -6,6 +6,7 @@ import { csrSignerController } from './csr-signer.js';
 import { customResourceDefinitionController } from './custom-resource-definition.js';
 import { daemonSetController } from './daemonset/index.js';
 import { deploymentController } from './deployment/deployment.js';
+import { disruptionController } from './disruption.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { jobController } from './job/index.js';
@@ -40,4 +41,5 @@ export const controllers: readonly Controller[] = [
   statefulSetController,
   daemonSetController,
   jobController,
+  disruptionController,
 ];

@@ -1,10 +1,13 @@
-/** `POST …/pods/NAME/eviction`: a delete that asks first. */
+/** `POST …/pods/NAME/eviction`: a delete that asks the PodDisruptionBudget first, and takes from it in the same commit. */
 import { at } from '../../kube/json.js';
+import type { Pod } from '../../kube/pod.js';
+import { timestamp } from '../../kube/time.js';
 import { readObject } from '../codec.js';
 import type { Kind } from '../kind.js';
 import { type ApiContext, type ApiRequest, fieldValidationOf, isDryRun, type ResourceRoute } from '../request.js';
 import { readBody, sendJson } from '../respond.js';
 import { deleteObject } from '../verbs/delete.js';
+import { claimBudget } from './eviction-budget.js';
 import { success } from './success.js';
 
 /** Throws StatusError. */
@@ -24,6 +27,22 @@ export async function eviction(context: ApiContext, call: ApiRequest, route: Res
       ...((at(object, 'deleteOptions', 'dryRun') as string[] | undefined) ?? []),
       ...call.query.getAll('dryRun'),
     ]),
+    join: old => claimBudget(context.engine, old as unknown as Pod),
+    onMark: next => markEvicted(next as unknown as Pod, context.engine.now()),
   });
   sendJson(call.response, 201, { ...success, code: 201 });
+}
+
+/** So that a Job's podFailurePolicy can tell an eviction from a failure. In place. */
+function markEvicted(pod: Pod, now: number): void {
+  const type = 'DisruptionTarget';
+  const others = pod.status?.conditions?.filter(condition => condition.type !== type) ?? [];
+  const condition = {
+    type,
+    status: 'True' as const,
+    reason: 'EvictionByEvictionAPI',
+    message: 'Eviction API: evicting',
+    lastTransitionTime: timestamp(now),
+  };
+  pod.status = { ...pod.status, conditions: [...others, condition] };
 }

@@ -1,7 +1,7 @@
 /** Delete: at once, or marked and held by a grace period or by finalizers (kubernetes-wire §9.4). */
 import { clone, deepEqual } from '../../kube/json.js';
 import { parseTime, timestamp } from '../../kube/time.js';
-import { commitObject, type Engine, entryAfter, entryOf } from '../engine.js';
+import { type Change, type Compare, commitObject, type Engine, entryAfter, entryOf } from '../engine.js';
 import { conflict, forbidden, modified, notFound } from '../errors.js';
 import { faceOf } from '../face.js';
 import { type AnyObject, idOf, type Kind, storeKey } from '../kind.js';
@@ -18,6 +18,10 @@ export interface DeleteOptions extends WriteOptions {
   readonly uid?: string | undefined;
   readonly resourceVersion?: string | undefined;
   readonly propagation?: Propagation | undefined;
+  /** What else the commit compares and writes; asked again after a lost race. May throw StatusError to refuse. */
+  readonly join?: (old: AnyObject) => { readonly compares: readonly Compare[]; readonly changes: readonly Change[] };
+  /** What is to be said in the object when it is marked; in place. */
+  readonly onMark?: (next: AnyObject) => void;
 }
 
 export interface Deleted {
@@ -47,9 +51,11 @@ export async function deleteObject(
     const gone = isFinished(kind, next);
     if (!gone && next === old.object) return { gone: false, entry: old };
     await askValidators(engine, kind, { old: old.object }, options);
+    const joined = options.join?.(old.object);
     if (options.dryRun) return { gone, entry: entryOf(kind, next, old.revision) };
     const key = storeKey(kind, namespace, name);
-    const done = await commitObject(engine, key, gone ? undefined : next, [{ key, modRevision: old.revision }]);
+    const compares = [{ key, modRevision: old.revision }, ...(joined?.compares ?? [])];
+    const done = await commitObject(engine, key, gone ? undefined : next, compares, joined?.changes);
     if (done)
       return { gone, entry: gone ? entryOf(kind, next, done.revision) : entryAfter(engine, kind, next, done.revision) };
     if (attempt >= maxAttempts) throw modified(kind, name);
@@ -85,6 +91,7 @@ function marked(engine: Engine, kind: Kind, old: AnyObject, options: DeleteOptio
   next.metadata.deletionGracePeriodSeconds = grace;
   if (kind.hasStatus && !deletionTimestamp) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   kind.markDeleted?.(next);
+  options.onMark?.(next);
   return next;
 }
 
