@@ -6,7 +6,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** This file runs from test/helpers, and compiled from dist/test/helpers (in the lab). */
@@ -118,6 +118,11 @@ export class Cluster {
   /** kubectl with a home of its own; never throws for a failing command. */
   async tryKubectl(args: readonly string[], input?: string, minor: KubectlMinor = 35): Promise<Result> {
     return run(kubectlFile(minor), args, this.#kubectlEnvironment(minor), input);
+  }
+
+  /** helm 4, with kubectl's home; never throws for a failing command. */
+  async helm(args: readonly string[]): Promise<Result> {
+    return run(join(dirname(kubectlFile(35)), 'helm'), args, this.#kubectlEnvironment(35));
   }
 
   /** kubectl as a process of its own, for what lasts: port-forward, proxy, logs -f. End it by `kill`. */
