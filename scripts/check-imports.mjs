@@ -13,6 +13,7 @@ const rules = [
   { in: 'src/controllers/', may: ['src/base/', 'src/kube/', 'src/controllers/'] },
   { in: 'src/scheduler/', may: ['src/base/', 'src/kube/'] },
   { in: 'src/link/', may: ['src/base/', 'src/kube/'] },
+  { in: 'src/hollow/', may: ['src/base/', 'src/kube/', 'src/link/'] },
   { in: 'src/dashboard/', may: ['src/base/', 'src/kube/', 'src/link/frames'] },
   { in: 'cni/', may: ['src/base/', 'native/'] },
   { in: 'agent/', may: ['src/base/', 'src/kube/', 'src/link/', 'native/', 'cni/'] },

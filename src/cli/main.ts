@@ -6,6 +6,7 @@ import { registerAgent } from './commands/agent.js';
 import { registerController } from './commands/controller.js';
 import { registerDoctor } from './commands/doctor.js';
 import { registerEnter } from './commands/enter.js';
+import { registerHollow } from './commands/hollow.js';
 import { registerImageCommand } from './commands/image.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerReset } from './commands/reset.js';
@@ -27,6 +28,7 @@ for (const register of [
   registerUp,
   registerController,
   registerAgent,
+  registerHollow,
   registerImageCommand,
   registerInspect,
   registerDoctor,
