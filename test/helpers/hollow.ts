@@ -10,7 +10,7 @@ export class HollowCluster {
   private constructor(readonly cluster: Cluster) {}
 
   static async start(): Promise<HollowCluster> {
-    const own = new HollowCluster(await Cluster.create());
+    const own = new HollowCluster(await Cluster.create({}));
     const { flags, port } = own.cluster;
     await own.#spawn(['controller', ...flags, '--port', String(port)], 'ready https://');
     return own;
