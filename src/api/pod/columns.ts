@@ -34,7 +34,8 @@ const isSidecar = (container: { restartPolicy?: string }): boolean => container.
 
 export function podStatusText(pod: Pod): string {
   const { status = {} } = pod;
-  const initial = status.reason || status.phase || 'Unknown';
+  const gated = status.conditions?.some(({ type, reason }) => type === 'PodScheduled' && reason === 'SchedulingGated');
+  const initial = gated ? 'SchedulingGated' : status.reason || status.phase || 'Unknown';
   const initText = initStatus(pod);
   let text = initText ?? containerStatus(pod, initial);
   if (!pod.metadata.deletionTimestamp) return text;
