@@ -1,6 +1,7 @@
 /** All controllers. A new one is one file, and one line here. */
 import { clusterRoleAggregationController } from './cluster-role-aggregation.js';
 import type { Controller } from './contract.js';
+import { cronJobController } from './cronjob/index.js';
 import { csrApproverController } from './csr-approver.js';
 import { csrSignerController } from './csr-signer.js';
 import { customResourceDefinitionController } from './custom-resource-definition.js';
@@ -20,6 +21,8 @@ import { rootCaController } from './root-ca.js';
 import { serviceAccountController } from './service-account.js';
 import { serviceAccountSecretController } from './service-account-secret.js';
 import { statefulSetController } from './statefulset/index.js';
+import { taintEvictionController } from './taint-eviction.js';
+import { ttlAfterFinishedController } from './ttl-after-finished.js';
 
 export const controllers: readonly Controller[] = [
   namespaceController,
@@ -42,4 +45,7 @@ export const controllers: readonly Controller[] = [
   daemonSetController,
   jobController,
   disruptionController,
+  cronJobController,
+  ttlAfterFinishedController,
+  taintEvictionController,
 ];

@@ -1,12 +1,14 @@
 /**
  * A node that is silent for too long is unknown, and its pods are not ready: nothing may send them traffic. Silence is
- * counted by this process' own clock since it saw the node's Lease change (reliability A11). Key: the node's name.
+ * counted by this process' own clock since it saw the node's Lease change (reliability A11). Its taints follow its
+ * conditions; what NoExecute does to pods is in taint-eviction.ts. Key: the node's name.
  */
 import { type Condition, referenceTo } from '../kube/meta.js';
 import type { Node } from '../kube/node.js';
 import type { Pod } from '../kube/pod.js';
 import { timestamp } from '../kube/time.js';
 import { type Action, type Controller, type Facts, type Key, nothing, type Outcome, targetOf } from './contract.js';
+import { type Eviction, mayEvict, taintsFor } from './node-lifecycle-taints.js';
 
 /** Must exceed the link's own detection of a dead peer (Kubernetes 1.32: 50 s, before 40 s). */
 export const graceMs = 50_000;
@@ -21,19 +23,44 @@ export const nodeLifecycleController: Controller = {
     { kind: 'Pod', keys: object => (nodeOf(object as unknown as Pod) ? [nodeOf(object as unknown as Pod)!] : []) },
   ],
   observes: ['Lease', 'Node'],
-  writes: ['Node conditions of a silent node', 'Pod condition Ready on a silent node'],
+  writes: ['Node conditions of a silent node', 'Pod condition Ready on a silent node', 'taints node.kubernetes.io/…'],
   reconcile,
 };
 
 const nodeOf = (pod: Pod): string | undefined => pod.spec.nodeName;
 
-function reconcile({ view, now, seenAt }: Facts, key: Key): Outcome {
+function reconcile(facts: Facts, key: Key): Outcome {
+  const { view, now } = facts;
   const node = view.get('Node', undefined, key) as unknown as Node | undefined;
   if (!node) return nothing;
-  const heard = view.get('Lease', leases, key) ? seenAt('Lease', leases, key) : seenAt('Node', undefined, key);
+  const silence = keepSilence(facts, node);
+  const known = node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status !== 'True');
+  const { eviction, againMs } = known ? mayEvict(view.list('Node') as unknown as Node[], now) : calm;
+  // a node that is being marked is tainted when it is: that wakes this key again
+  const tainting = silence.actions.length > 0 ? [] : keepTaints(node, eviction, now);
+  const waits = [silence.requeueAfterMs, againMs].filter(ms => ms !== undefined);
+  return {
+    actions: [...silence.actions, ...tainting],
+    ...(waits.length > 0 && { requeueAfterMs: Math.min(...waits) }),
+  };
+}
+
+const calm: ReturnType<typeof mayEvict> = { eviction: 'now', againMs: undefined };
+
+function keepTaints(node: Node, eviction: Eviction, now: number): Action[] {
+  const before = node.spec?.taints ?? [];
+  const taints = taintsFor(node, eviction, now);
+  if (taints === before || (taints.length === 0 && before.length === 0)) return [];
+  const patch = { spec: { taints: taints.length > 0 ? taints : null } };
+  return [{ do: 'patch', target: targetOf(node), at: node.metadata.resourceVersion, patch }];
+}
+
+function keepSilence({ view, now, seenAt }: Facts, node: Node): Outcome {
+  const { name } = node.metadata;
+  const heard = view.get('Lease', leases, name) ? seenAt('Lease', leases, name) : seenAt('Node', undefined, name);
   const leftMs = heard + graceMs - now;
   if (leftMs > 0) return { actions: [], requeueAfterMs: leftMs };
-  const pods = (view.list('Pod') as unknown as Pod[]).filter(pod => nodeOf(pod) === key);
+  const pods = (view.list('Pod') as unknown as Pod[]).filter(pod => nodeOf(pod) === name);
   return { actions: [...markNode(node, now), ...pods.flatMap(pod => markPod(pod, now))] };
 }
 

@@ -86,7 +86,12 @@ describe('node lifecycle', () => {
     expect(actions.filter(action => action.do === 'patch').map(action => action.target.name)).toEqual(['n', 'p']);
   });
   test('said once', () => {
-    const known = [object('Node', 'n', undefined, { status: { conditions: [{ type: 'Ready', status: 'Unknown' }] } })];
+    const known = [
+      object('Node', 'n', undefined, {
+        spec: { taints: [{ key: 'node.kubernetes.io/unreachable', effect: 'NoSchedule' }] },
+        status: { conditions: [{ type: 'Ready', status: 'Unknown' }] },
+      }),
+    ];
     expect(deeds(nodeLifecycleController, facts(known, start + graceMs), 'n')).toEqual([]);
   });
 });
@@ -94,7 +99,7 @@ describe('node lifecycle', () => {
 test('pods of a node that is gone are removed after the quarantine', () => {
   const pod = object('Pod', 'p', 'd', { spec: { nodeName: 'n' } });
   expect(podGcController.reconcile(facts([pod]), 'n')).toEqual({ actions: [], requeueAfterMs: quarantineMs });
-  expect(deeds(podGcController, facts([pod], start + quarantineMs), 'n')).toEqual(['delete Pod/p']);
+  expect(deeds(podGcController, facts([pod], start + quarantineMs), 'n')).toEqual(['patch Pod/p', 'delete Pod/p']);
   expect(deeds(podGcController, facts([pod, object('Node', 'n')], start + quarantineMs), 'n')).toEqual([]);
 });
 
