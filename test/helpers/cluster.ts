@@ -116,8 +116,13 @@ export class Cluster {
   }
 
   /** kubectl with a home of its own; never throws for a failing command. */
-  async tryKubectl(args: readonly string[], input?: string, minor: KubectlMinor = 35): Promise<Result> {
-    return run(kubectlFile(minor), args, this.#kubectlEnvironment(minor), input);
+  async tryKubectl(
+    args: readonly string[],
+    input?: string,
+    minor: KubectlMinor = 35,
+    environment: Readonly<Record<string, string>> = {},
+  ): Promise<Result> {
+    return run(kubectlFile(minor), args, { ...this.#kubectlEnvironment(minor), ...environment }, input);
   }
 
   /** helm 4, with kubectl's home; never throws for a failing command. */
