@@ -18,7 +18,7 @@ import {
 import { conditionOf, isFinished } from '../job/verdict.js';
 import { controllerRefOf, controllerRefTo, isControlledBy, keyOfObject, objectOf } from '../pods/ownership.js';
 import { statusPatch } from '../status-patch.js';
-import { type Due, dueOf, tooMany } from './schedule.js';
+import { dueOf, tooMany } from './schedule.js';
 
 export const scheduledAnnotation = 'batch.kubernetes.io/cronjob-scheduled-timestamp';
 
@@ -50,7 +50,7 @@ function reconcile({ view, now }: Facts, key: Key): Outcome {
     actions: [
       ...completions(cron, jobs),
       ...start.actions,
-      ...statusPatch(cron, statusOf(cron, jobs, { active, last: start.settled ?? last })),
+      ...statusPatch(cron, statusOf(cron, jobs, { active, last })),
       ...forgetOld(cron, jobs),
     ],
     ...(start.next !== undefined && { requeueAfterMs: Math.max(1, start.next - now) }),
@@ -77,8 +77,6 @@ interface Start {
   readonly actions: readonly Action[];
   /** When the next time comes. */
   readonly next: number | undefined;
-  /** A time that was passed over for good. */
-  readonly settled?: number;
 }
 
 const idle: Start = { actions: [], next: undefined };
@@ -96,22 +94,20 @@ function startDue({ cron, active, last, now }: Situation): Start {
   const made = parseTime(cron.metadata.creationTimestamp ?? '') ?? now;
   const after = Math.max(last ?? made, deadlineMs === undefined ? 0 : now - deadlineMs);
   const due = dueOf(schedule, timeZone, after, now);
-  if (due.at === undefined) return { actions: missed(cron, last ?? made, due, now), next: due.next };
+  if (due.at === undefined) return { actions: missed(cron, last ?? made, now), next: due.next };
   const warnings = due.missed > tooMany ? [tooManyMissed(cron, due.missed)] : [];
   if (concurrencyPolicy === 'Forbid' && active.length > 0)
-    return { actions: [...warnings, ...alreadyActive(cron, due.at)], next: due.next };
+    return { actions: [...warnings, alreadyActive(cron)], next: due.next };
   const replaced = concurrencyPolicy === 'Replace' ? active.flatMap(job => removeJob(cron, job)) : [];
   return { actions: [...warnings, ...replaced, createJob(cron, due.at)], next: due.next };
 }
 
-/** With startingDeadlineSeconds a time can pass without a start: said when it is the last one before now. */
-function missed({ spec, ...cron }: CronJob, after: number, _due: Due, now: number): Action[] {
-  if (spec?.startingDeadlineSeconds === undefined) return [];
-  const late = dueOf(spec.schedule, spec.timeZone, after, now).at;
-  // said once, in the second after the deadline: what is older has been said, or was before this process began
-  const overMs = late === undefined ? Number.NaN : now - late - spec.startingDeadlineSeconds * 1000;
-  if (!(overMs >= 0 && overMs < 1000)) return [];
-  return [warn(cron, 'MissSchedule', `Missed scheduled time to start a job: ${timestamp(late!)}`)];
+/** With startingDeadlineSeconds a time can pass without a start. */
+function missed(cron: CronJob & Seen, after: number, now: number): Action[] {
+  const { schedule, timeZone } = cron.spec!;
+  const late = dueOf(schedule, timeZone, after, now).at;
+  if (late === undefined) return [];
+  return [warn(cron, 'MissSchedule', `Missed scheduled time to start a job: ${timestamp(late)}`)];
 }
 
 const tooManyMissed = (cron: CronJob, count: number): Action =>
@@ -121,28 +117,13 @@ const tooManyMissed = (cron: CronJob, count: number): Action =>
     `too many missed start times: ${count}. Set or decrease .spec.startingDeadlineSeconds or check clock skew`,
   );
 
-/** Said once for each time: this key wakes again at every change of the running Job. */
-function alreadyActive(cron: CronJob & Seen, at: number): Action[] {
-  const said = parseTime(cron.metadata.annotations?.[forbiddenAnnotation] ?? '');
-  if (said === at) return [];
-  return [
-    {
-      do: 'patch',
-      target: targetOf(cron),
-      at: undefined,
-      patch: { metadata: { annotations: { [forbiddenAnnotation]: timestamp(at) } } },
-      tell: {
-        about: referenceTo(cron),
-        done: {
-          reason: 'JobAlreadyActive',
-          message: 'Not starting job because prior execution is running and concurrency policy is Forbid',
-        },
-      },
-    },
-  ];
-}
-
-const forbiddenAnnotation = 'keelson.dev/last-forbidden-time';
+const alreadyActive = (cron: CronJob): Action => ({
+  do: 'event',
+  about: referenceTo(cron),
+  type: 'Normal',
+  reason: 'JobAlreadyActive',
+  message: 'Not starting job because prior execution is running and concurrency policy is Forbid',
+});
 
 const warn = (about: CronJob, reason: string, message: string): Action => ({
   do: 'event',
