@@ -4,7 +4,7 @@
  */
 import type { Seen } from '../../../src/controllers/contract.js';
 import { boundsOf, isRolling, replicasOf } from '../../../src/controllers/deployment/bounds.js';
-import { isPodActive, isPodAvailable } from '../../../src/controllers/pods/condition.js';
+import { isPodActive, isPodAvailable, isPodReady } from '../../../src/controllers/pods/condition.js';
 import { controllerRefOf } from '../../../src/controllers/pods/ownership.js';
 import type { Deployment } from '../../../src/kube/api/apps-v1.js';
 import type { Pod } from '../../../src/kube/pod.js';
@@ -19,8 +19,16 @@ interface Bounds {
 }
 
 /** Changes by users and nodes that make the arithmetic of the controllers wrong until they have seen them. */
-const isDisturbance = ({ by, object, type }: WorldChange): boolean =>
-  (by === 'user' && object.kind !== 'Deployment') || (by === 'node' && object.kind === 'Pod' && type === 'MODIFIED');
+const isDisturbance = (change: WorldChange): boolean =>
+  change.by === 'user' ? change.object.kind !== 'Deployment' : change.by === 'node' && isFall(change);
+
+/** A pod ends, is no longer ready, or is sent away from a dead node. */
+function isFall({ object, previous, type }: WorldChange): boolean {
+  if (object.kind !== 'Pod' || type !== 'MODIFIED') return false;
+  const [now, before] = [object as unknown as Pod, previous as unknown as Pod];
+  const isLess = (test: (pod: Pod) => boolean): boolean => test(before) && !test(now);
+  return isLess(isPodActive) || isLess(isPodReady);
+}
 
 export function deploymentBounds(
   { world }: Cluster,
@@ -39,8 +47,9 @@ export function deploymentBounds(
     isPodAvailable(pod, deployment()?.spec?.minReadySeconds ?? 0, world.clock.now);
   return change => {
     const { object, previous, by, type } = change;
-    if (object.kind === 'Deployment' && by === 'user') bounds = wider(bounds, object as unknown as Deployment);
-    if (isDisturbance(change) && !becameReady(change)) isDisturbed = true;
+    if (object.kind === 'Deployment' && by === 'user')
+      bounds = wider(bounds, object as unknown as Deployment, previous as unknown as Deployment | undefined);
+    if (isDisturbance(change)) isDisturbed = true;
     if (object.kind !== 'Pod') return undefined;
     const controllers = object.metadata.ownerReferences?.filter(({ controller }) => controller) ?? [];
     if (controllers.length > 1) return `${object.metadata.name} has ${controllers.length} controllers`;
@@ -63,25 +72,14 @@ export function deploymentBounds(
   }
 }
 
-const becameReady = ({ object, previous }: WorldChange): boolean => {
-  const [now, before] = [object as unknown as Pod, previous as unknown as Pod | undefined];
-  return (
-    object.kind === 'Pod' &&
-    before?.metadata.deletionTimestamp === now.metadata.deletionTimestamp &&
-    !isFallen(now, before)
-  );
-};
-
-const isFallen = (now: Pod, before: Pod | undefined): boolean =>
-  now.status?.phase === 'Failed' ||
-  (before !== undefined && isPodAvailable(before, 0, 0) && !isPodAvailable(now, 0, 0));
-
-function wider(before: Bounds | undefined, deployment: Deployment): Bounds {
+function wider(before: Bounds | undefined, deployment: Deployment, previous: Deployment | undefined): Bounds {
   const { surge, unavailable } = boundsOf(deployment);
   const replicas = replicasOf(deployment);
-  const [most, least] = isRolling(deployment) ? [replicas + surge, replicas - unavailable] : [replicas, 0];
+  // scaling down takes its share of every ReplicaSet, whether its pods are available or not (as Kubernetes does)
+  const isScaledDown = previous !== undefined && replicasOf(previous) > replicas;
+  const least = isRolling(deployment) && !isScaledDown ? replicas - unavailable : 0;
   return {
-    most: Math.max(before?.most ?? 0, most),
+    most: Math.max(before?.most ?? 0, replicas + surge),
     least: Math.min(before?.least ?? Number.POSITIVE_INFINITY, least),
     mixes: (before?.mixes ?? false) || isRolling(deployment),
   };
