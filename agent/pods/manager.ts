@@ -119,6 +119,7 @@ export class PodManager {
 
   /** Stops every pod and resolves when all are released (for `--rm`). */
   async stopAll(graceMs: number): Promise<void> {
+    this.#stopping = true;
     this.#static.clear();
     for (const worker of this.#workers.values()) worker.terminate({ deleted: true, failed: false, graceMs });
     while (this.#workers.size > 0) await new Promise<void>(resolve => this.#drained.push(resolve));
@@ -129,8 +130,11 @@ export class PodManager {
   }
 
   readonly #drained: (() => void)[] = [];
+  /** Pods that controllers make in the place of those that end now are left to other nodes, or to the next start. */
+  #stopping = false;
 
   #begin(pod: Pod): PodWorker | undefined {
+    if (this.#stopping) return undefined;
     const phase = pod.status?.phase;
     const finished = phase === 'Succeeded' || phase === 'Failed';
     if (finished && !pod.metadata.deletionTimestamp) return undefined; // terminal is terminal (rule A1.5)
