@@ -13,6 +13,22 @@ interface Kubeconfig {
   ];
 }
 
+/** Address and credentials of a kubeconfig with certificates in it. */
+export function clientOptions(kubeconfig: string): RequestOptions {
+  const config = parse(readFileSync(kubeconfig, 'utf8')) as Kubeconfig;
+  const { cluster } = config.clusters[0];
+  const { user } = config.users[0];
+  const pem = (text: string) => Buffer.from(text, 'base64');
+  const { hostname, port } = new URL(cluster.server);
+  return {
+    hostname,
+    port,
+    ca: pem(cluster['certificate-authority-data']),
+    cert: pem(user['client-certificate-data']),
+    key: pem(user['client-key-data']),
+  };
+}
+
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly pod: Pod;
@@ -24,19 +40,7 @@ export class BenchClient {
   readonly #options: RequestOptions;
 
   constructor(kubeconfig: string) {
-    const config = parse(readFileSync(kubeconfig, 'utf8')) as Kubeconfig;
-    const { cluster } = config.clusters[0];
-    const { user } = config.users[0];
-    const pem = (text: string) => Buffer.from(text, 'base64');
-    const { hostname, port } = new URL(cluster.server);
-    this.#options = {
-      hostname,
-      port,
-      ca: pem(cluster['certificate-authority-data']),
-      cert: pem(user['client-certificate-data']),
-      key: pem(user['client-key-data']),
-      agent: new Agent({ keepAlive: true }),
-    };
+    this.#options = { ...clientOptions(kubeconfig), agent: new Agent({ keepAlive: true }) };
   }
 
   /** Creates a pod in `default`; resolves with its answer read. */
