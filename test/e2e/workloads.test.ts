@@ -197,4 +197,5 @@ test('a budget holds back evictions and drain until there are enough pods', asyn
   expect((await podsOf('db')).filter(({ spec }) => spec.nodeName)).toEqual([]);
   await k('uncordon', cluster.name);
   await k('rollout', 'status', 'statefulset/db', '--timeout=30s');
+  await k('delete', 'statefulset/db', 'pdb/db');
 });
