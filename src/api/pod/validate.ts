@@ -4,6 +4,7 @@ import { labelProblems, qualifiedNameProblems, subdomainProblems } from '../../k
 import type { DownwardFile, Pod, PodSpec, ProjectedSource, Toleration, Volume } from '../../kube/pod.js';
 import { quantityProblem } from '../../kube/quantity.js';
 import { duplicate, type FieldError, forbiddenField, invalid, notSupported, required } from '../errors.js';
+import { restoreGated, validateGated } from './gates.js';
 import { validateContainers } from './validate-container.js';
 import { validateEphemeral } from './validate-ephemeral.js';
 
@@ -296,7 +297,9 @@ export function validatePodUpdate(next: Pod, old: Pod): FieldError[] {
     if (old.spec[key] === undefined) delete restored[key];
     else Object.assign(restored, { [key]: old.spec[key] });
   }
+  restoreGated(restored, old);
   return [
+    ...validateGated(next, old),
     ...(next.spec.containers.length === old.spec.containers.length
       ? []
       : [forbiddenField('spec.containers', 'pod updates may not add or remove containers')]),

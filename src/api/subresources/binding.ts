@@ -39,12 +39,17 @@ export function bindPod(
   options: { uid?: string | undefined; dryRun?: boolean },
 ): Promise<ViewEntry> {
   const change = (old: AnyObject): AnyObject => {
-    const pod = clone(old) as AnyObject & { spec: { nodeName?: string }; status?: { conditions?: { type: string }[] } };
+    const pod = clone(old) as AnyObject & {
+      spec: { nodeName?: string; schedulingGates?: unknown[] };
+      status?: { conditions?: { type: string }[] };
+    };
     const subject = { ...kind, plural: 'pods/binding' };
     if (pod.metadata.deletionTimestamp)
       throw conflict(subject, name, `pod ${name} is being deleted, cannot be assigned to a host`);
     if (pod.spec.nodeName)
       throw conflict(subject, name, `pod ${name} is already assigned to node ${JSON.stringify(pod.spec.nodeName)}`);
+    if (pod.spec.schedulingGates?.length)
+      throw conflict(subject, name, `pod ${name} has non-empty .spec.schedulingGates`);
     pod.spec.nodeName = node;
     const scheduled = {
       type: 'PodScheduled',
