@@ -43,9 +43,9 @@ export function startControllers(options: RunnerOptions): { close(): Promise<voi
 
 /** How long a name that is taken is left alone, in case the controller has nothing better to do than to try it again. */
 const takenMs = 1000;
-/** A key rests for this many times what its last decision took, so that it never uses more than a tenth of one core. */
+/** A key rests for this many times what its last decision took, so that a storm of changes costs a tenth of one core. */
 const restFactor = 9;
-const longestRestMs = 1000;
+const longestRestMs = 250;
 
 class Runner {
   readonly #controller: Controller;

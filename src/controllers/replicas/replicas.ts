@@ -22,8 +22,11 @@ export interface Replicated extends KubeObject {
   readonly status?: ReplicasStatus;
 }
 
-/** So many pods are made or removed in one run; the next run goes on from what came of it. */
-export const burst = 500;
+/**
+ * So many pods are made or removed in one run; the next run goes on from what came of it. A run costs as much as there are
+ * pods, so that it may do more where there are many.
+ */
+const burst = (active: number): number => Math.max(500, Math.ceil(active / 10));
 
 /**
  * @param requirements of the owner's selector; undefined selects nothing
@@ -60,12 +63,12 @@ function manage(
 ): Action[] {
   const missing = (owner.spec?.replicas ?? 1) - active.length;
   if (missing > 0)
-    return Array.from({ length: Math.min(missing, burst) }, () =>
+    return Array.from({ length: Math.min(missing, burst(active.length)) }, () =>
       createPod(podFromTemplate(owner.spec?.template, owner, random), owner),
     );
   if (missing === 0) return [];
   return rankForDeletion(active, [...active, ...siblings()], now, owner.spec?.minReadySeconds)
-    .slice(0, Math.min(-missing, burst))
+    .slice(0, Math.min(-missing, burst(active.length)))
     .map(pod => deletePod(pod, owner));
 }
 
