@@ -8,7 +8,7 @@ const gate = (name: string) => ({ name });
 const update = (before: PodGiven, after: PodGiven): string[] =>
   validatePodUpdate(podOf('p', after), podOf('p', before)).map(({ field, message }) => `${field}: ${message}`);
 
-const affinity = (...terms: object[]): PodSpec['affinity'] => ({
+const affinity = (...terms: object[]): NonNullable<PodSpec['affinity']> => ({
   nodeAffinity: {
     requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: terms as never },
   },
