@@ -1,6 +1,6 @@
 /**
- * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, api, memory,
- * scheduler.
+ * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, deployments,
+ * api, memory, scheduler.
  * KEELSON_TEST_STATE names the folder for the clusters' state, on the file system to be measured; default /tmp.
  * Every loop is bounded, every request goes to loopback, and everything runs in namespaces of its own.
  */
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { benchApi } from './api-load.js';
 import { conditionsNow, describeConditions } from './conditions.js';
+import { benchDeployments } from './deployments.js';
 import { benchMemory } from './memory.js';
 import { benchPods, stateFolder } from './pods.js';
 import { isMet, type Row, ratioOf, tableOf } from './report.js';
@@ -21,6 +22,7 @@ interface Scale {
 const parts: Readonly<Record<string, (scale: Scale) => Promise<Row[]> | Row[]>> = {
   sandbox: ({ quick }) => benchSandbox(quick ? ['--rounds', '10', '--living', '1,100'] : []),
   pods: ({ quick }) => benchPods(quick ? { singles: 10, rounds: 2 } : { singles: 30, rounds: 5 }),
+  deployments: ({ quick }) => benchDeployments({ rounds: quick ? 1 : 3 }),
   api: ({ quick }) =>
     benchApi(quick ? { requests: 500, watchers: 100, pods: 500 } : { requests: 2000, watchers: 1000, pods: 10_000 }),
   memory: ({ quick }) => benchMemory(quick ? 20 : 100),

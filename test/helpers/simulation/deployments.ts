@@ -1,7 +1,7 @@
 /** Deployments under users who change their minds, with pods, nodes and controllers that die. */
 import type { Seen } from '../../../src/controllers/contract.js';
 import { targetOf } from '../../../src/controllers/contract.js';
-import { boundsOf, replicasOf } from '../../../src/controllers/deployment/bounds.js';
+import { replicasOf } from '../../../src/controllers/deployment/bounds.js';
 import { deploymentController } from '../../../src/controllers/deployment/deployment.js';
 import { garbageCollector } from '../../../src/controllers/garbage-collector.js';
 import { isPodActive, isPodReady } from '../../../src/controllers/pods/condition.js';
@@ -100,6 +100,13 @@ export const deployments: Scenario = {
       const name = `bare-${cluster.world.revision}`;
       cluster.world.create({ ...bare(name), spec: { containers: [{ name: 'c', image: 'v0' }] } } as never, 'user');
     },
+    'make a rival ReplicaSet': cluster => {
+      const { world, dice } = cluster;
+      const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: 'rival' }] } };
+      const metadata = { name: `rival-${world.revision}`, namespace, ...(dice.chance(0.5) && { labels }) };
+      const spec = { replicas: dice.between(0, 3), selector: { matchLabels: labels }, template };
+      world.create({ apiVersion: 'apps/v1', kind: 'ReplicaSet', metadata, spec } as never, 'user');
+    },
     crash: cluster => {
       const pod = cluster.dice.pick(activePods(cluster).filter(isPodReady));
       if (pod) cluster.nodes.crash(pod);
@@ -160,7 +167,6 @@ function atRest(cluster: Cluster): string[] {
     progressing?.reason === 'NewReplicaSetAvailable' || `Progressing is ${progressing?.reason}`,
     metadata.annotations?.['deployment.kubernetes.io/revision'] === String(newestRevision(sets)) ||
       'revision is not the newest',
-    boundsOf(deployment).surge >= 0 || 'bounds',
   ].filter(item => item !== true);
 }
 
