@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { benchApi } from './api-load.js';
 import { conditionsNow, describeConditions } from './conditions.js';
 import { benchDeployments } from './deployments.js';
+import { benchDeployment } from './hollow.js';
 import { benchMemory } from './memory.js';
 import { benchPods, stateFolder } from './pods.js';
 import { isMet, type Row, ratioOf, tableOf } from './report.js';
@@ -26,7 +27,10 @@ const parts: Readonly<Record<string, (scale: Scale) => Promise<Row[]> | Row[]>> 
   api: ({ quick }) =>
     benchApi(quick ? { requests: 500, watchers: 100, pods: 500 } : { requests: 2000, watchers: 1000, pods: 10_000 }),
   memory: ({ quick }) => benchMemory(quick ? 20 : 100),
-  scheduler: ({ quick }) => benchScheduler(quick ? { nodes: 200, pods: 500 } : { nodes: 1000, pods: 3000 }),
+  scheduler: async ({ quick }) => [
+    ...(await benchScheduler(quick ? { nodes: 200, pods: 500 } : { nodes: 1000, pods: 3000 })),
+    ...(await benchDeployment(quick ? { nodes: 50, pods: 500 } : { nodes: 200, pods: 5000 })),
+  ],
 };
 
 const { values, positionals } = parseArgs({

@@ -101,5 +101,6 @@ function wait({ queue, nominations, onGated }: Parts, pod: Pod, uid: string): vo
   queue.put(info, gated, known !== undefined && !same);
   const nominated = pod.status?.nominatedNodeName;
   if (nominated) nominations.set(info, nominated);
+  else if (known?.pod.status?.nominatedNodeName) nominations.delete(uid);
   if (gated) onGated(pod);
 }

@@ -13,7 +13,7 @@ import { selectedNode, waitingClaims } from './filters/volumes.js';
 import { follow, happened, type Parts } from './follow.js';
 import { Nominations } from './nominations.js';
 import type { PodInfo } from './pod-info.js';
-import { preempt, type Victims } from './preempt.js';
+import { isIneligible, preempt, type Victims } from './preempt.js';
 import { profiles as allProfiles, type Profile } from './profiles.js';
 import { type QueuedPod, SchedulingQueue } from './queue.js';
 import { type Choosing, type Decision, decide } from './schedule.js';
@@ -45,7 +45,7 @@ export class SchedulerLoop {
   #closed = false;
 
   constructor(
-    view: SchedulerView,
+    readonly view: SchedulerView,
     readonly writes: SchedulerWrites,
     readonly log: Logger,
     { profiles = allProfiles, now = () => performance.now(), random = Math.random }: SchedulerOptions = {},
@@ -141,7 +141,7 @@ export class SchedulerLoop {
     this.#parts.queue.unschedulable(entry, new Set(['VolumeBinding']));
     for (const claim of claims)
       if (!claim.metadata.annotations?.[selectedNode])
-        this.#write(entry.info.pod, () => this.writes.selectNode(claim, node));
+        this.#orRetry(entry.info, () => this.writes.selectNode(claim, node));
     return true;
   }
 
@@ -172,8 +172,14 @@ export class SchedulerLoop {
   #forget(entry: QueuedPod, node: string): void {
     const { cluster, queue, assumed } = this.#parts;
     if (!assumed.delete(entry.info.uid)) return;
+    const { namespace, name, uid } = entry.info.pod.metadata;
     cluster.removePod(entry.info.uid);
     queue.failed(entry);
+    // what has become of it meanwhile was not looked at: it may not want a node any more
+    const pod = this.view.get('Pod', namespace, name) as Pod | undefined;
+    if (pod?.metadata.uid === uid)
+      follow(this.#parts, { kind: 'Pod', object: pod!, previous: undefined, deleted: false });
+    else queue.delete(entry.info.uid);
     happened(this.#parts, 'pod-gone', node);
     this.#wake();
   }
@@ -184,29 +190,32 @@ export class SchedulerLoop {
     const made = preempt(info, { ...choosing, cluster, why, prepared });
     queue.unschedulable(entry, why.plugins);
     if (typeof made !== 'string') return this.#makeRoom(info, explain(why), made);
-    const stillMeant = made.includes('not eligible');
-    const takeBack = info.pod.status?.nominatedNodeName !== undefined && !stillMeant;
+    const takeBack = info.pod.status?.nominatedNodeName !== undefined && !isIneligible(made);
     if (takeBack) this.#parts.nominations.delete(info.uid);
     this.#write(info.pod, () => this.writes.unschedulable(info.pod, explain(why, made), takeBack ? null : undefined));
   }
 
   #makeRoom(info: PodInfo, message: string, { node, pods }: Victims): void {
-    const { nominations, queue } = this.#parts;
+    const { nominations } = this.#parts;
     for (const other of nominations.on(node)) {
       if (other.priority >= info.priority) continue;
       nominations.delete(other.uid);
       this.#write(other.pod, () => this.writes.takeBackNomination(other.pod));
     }
     nominations.set(info, node);
-    const act = async (): Promise<void> => {
+    this.#orRetry(info, async () => {
       await this.writes.unschedulable(info.pod, message, node);
       await Promise.all(pods.map(victim => this.writes.evict(victim.pod, info.pod, node)));
-    };
-    this.#write(info.pod, async () => {
+    });
+  }
+
+  /** What cannot be written is decided anew: nothing in the cluster would bring the pod back here. */
+  #orRetry({ pod, uid }: PodInfo, write: () => Promise<void>): void {
+    this.#write(pod, async () => {
       try {
-        await act();
+        await write();
       } catch (error) {
-        queue.retry(info.uid);
+        this.#parts.queue.retry(uid);
         this.#wake();
         throw error;
       }

@@ -26,6 +26,11 @@ export interface Situation extends Pick<Choosing, 'nominated' | 'random'> {
   readonly prepared: PreparedPod | undefined;
 }
 
+const ineligiblePrefix = 'preemption: not eligible due to ';
+
+/** It was not even tried: what was nominated before still holds. */
+export const isIneligible = (message: string): boolean => message.startsWith(ineligiblePrefix);
+
 const notHelpful = 'Preemption is not helpful for scheduling';
 const noVictims = forNow('No preemption victims found for incoming pod');
 /** Nodes to try are enough when they are a tenth of all, or 100. */
@@ -36,7 +41,7 @@ const triedAtLeast = 100;
 export function preempt(info: PodInfo, situation: Situation): Victims | string {
   const { cluster, why, prepared } = situation;
   const obstacle = ineligible(info, situation);
-  if (obstacle) return `preemption: ${obstacle}`;
+  if (obstacle) return `${ineligiblePrefix}${obstacle}`;
   const refusals = new Map<string, Refusal>();
   const candidates = prepared ? tryNodes(info, prepared, situation, refusals) : [];
   const best = leastHarm(candidates);
@@ -48,12 +53,12 @@ export function preempt(info: PodInfo, situation: Situation): Victims | string {
 
 /** One that waits for its victims to go does not ask for more. */
 function ineligible({ pod, priority }: PodInfo, { cluster, why }: Situation): string | undefined {
-  if (pod.spec.preemptionPolicy === 'Never') return 'not eligible due to preemptionPolicy=Never.';
+  if (pod.spec.preemptionPolicy === 'Never') return 'preemptionPolicy=Never.';
   const nominated = pod.status?.nominatedNodeName;
   if (!nominated || why.byNode.get(nominated)?.final) return undefined;
   const pods = [...(cluster.node(nominated)?.pods.values() ?? [])];
   const waits = pods.some(other => other.priority < priority && other.terminating && isPreempted(other));
-  return waits ? 'not eligible due to a terminating pod on the nominated node.' : undefined;
+  return waits ? 'a terminating pod on the nominated node.' : undefined;
 }
 
 export const disruptionTarget = 'DisruptionTarget';

@@ -130,6 +130,26 @@ test('a binding that failed gives back what it took, and is tried again', async 
   });
 });
 
+test('a pod that went while it was being bound is let go of', async () => {
+  const world = new World();
+  world.set(nodeOf('n'));
+  let attempts = 0;
+  world.store = async pod => {
+    attempts++;
+    const { name } = pod.metadata;
+    if (name === 'marked') world.set(podOf(name, { deleted: true, requests: { cpu: '3' } }));
+    if (name === 'gone') world.delete('Pod', 'default', name);
+    if (name !== 'next') throw new Error('Conflict');
+  };
+  world.set(podOf('marked', { requests: { cpu: '3' }, priority: 2 }));
+  world.set(podOf('gone', { requests: { cpu: '3' }, priority: 1 }));
+  world.set(podOf('next', { requests: { cpu: '3' } }));
+  await withLoop(world, async until => {
+    await until(() => world.get('Pod', 'default', 'next') !== undefined && world.pod('next').spec.nodeName === 'n');
+    expect(attempts).toBe(3);
+  });
+});
+
 test('room that is made is taken: deletion, a new node, uncordon', async () => {
   const world = new World();
   world.set(nodeOf('n'));
