@@ -9,6 +9,7 @@ import {
   KubeConfig,
   KubernetesObjectApi,
   Log,
+  Metrics,
   makeInformer,
   PortForward,
   type V1Pod,
@@ -157,4 +158,16 @@ test('port-forward over its channels, there and back', async () => {
   client.destroy();
   for (const socket of sockets) socket.destroy();
   server.close();
+});
+
+test('metrics of nodes and pods, once the node has reported', async () => {
+  const metrics = new Metrics(config);
+  await expect.poll(async () => (await metrics.getNodeMetrics()).items.length, { timeout: 30_000 }).toBe(1);
+  await expect
+    .poll(async () => (await metrics.getPodMetrics('default')).items.flatMap(pod => pod.containers), {
+      timeout: 30_000,
+    })
+    .toContainEqual(
+      expect.objectContaining({ name: 'app', usage: { cpu: expect.any(String), memory: expect.any(String) } }),
+    );
 });
