@@ -39,7 +39,9 @@ interface Ticket {
 export class SchedulingQueue {
   readonly #entries = new Map<string, QueuedPod>();
   readonly #active = new Heap<QueuedPod>(isBefore);
-  readonly #backoff = new Heap<Ticket>((a, b) => a.until < b.until);
+  readonly #backoff = new Heap<Ticket>((a, b) =>
+    a.until === b.until ? isBefore(a.entry, b.entry) : a.until < b.until,
+  );
   readonly #unschedulable = new Set<QueuedPod>();
   readonly #now: () => number;
   #order = 0;
@@ -178,7 +180,7 @@ export class SchedulingQueue {
 
   #release(entry: QueuedPod): void {
     this.#unschedulable.delete(entry);
-    const until = entry.failedAt + backoffMs(entry.attempts);
+    const until = backoffEnd(entry);
     if (until <= this.#now()) return this.#activate(entry);
     entry.place = 'backoff';
     this.#backoff.push({ entry, until });
@@ -198,7 +200,7 @@ export class SchedulingQueue {
   #dropStale(): void {
     for (let ticket = this.#backoff.peek(); ticket; ticket = this.#backoff.peek()) {
       const { entry, until } = ticket;
-      const current = entry.place === 'backoff' && entry.failedAt + backoffMs(entry.attempts) === until;
+      const current = entry.place === 'backoff' && backoffEnd(entry) === until;
       if (current && this.#entries.get(entry.info.uid) === entry) return;
       this.#backoff.pop();
     }
@@ -208,6 +210,12 @@ export class SchedulingQueue {
 export function backoffMs(attempts: number): number {
   return Math.min(maxBackoffMs, initialBackoffMs * 2 ** Math.min(10, Math.max(0, attempts - 1)));
 }
+
+/** Those that end within one window end together, so that the more important goes first. */
+const windowMs = 100;
+
+const backoffEnd = ({ failedAt, attempts }: QueuedPod): number =>
+  Math.ceil((failedAt + backoffMs(attempts)) / windowMs) * windowMs;
 
 function isBefore(a: QueuedPod, b: QueuedPod): boolean {
   if (a.info.priority !== b.info.priority) return a.info.priority > b.info.priority;

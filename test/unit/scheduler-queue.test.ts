@@ -57,6 +57,17 @@ test('back-off: 1 s, doubled, at most 10 s; shortened only if there is nothing e
   expect([next(), next()]).toEqual(['b', 'a']);
 });
 
+test('of those that back off together, the more important first', () => {
+  const { clock, put, next, queue, refuse } = rig();
+  for (const [i, name] of ['a', 'b', 'c'].entries()) {
+    put(name, i);
+    clock.now += 10;
+    refuse();
+  }
+  queue.move('pod-gone', () => true);
+  expect([next(), next(), next()]).toEqual(['c', 'b', 'a']);
+});
+
 test('after an error the back-off is kept', () => {
   const { put, next, queue, pass } = rig();
   put('a');
