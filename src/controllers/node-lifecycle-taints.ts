@@ -50,8 +50,8 @@ export function taintsFor(node: Node, eviction: Eviction, now: number): readonly
   const has = (key: string, effect: Taint['effect']): boolean =>
     kept.some(taint => taint.key === key && taint.effect === effect);
   // one that changes from not ready to unreachable is given up already: it does not wait for its turn again
-  const begun = before.find(taint => taint.effect === 'NoExecute' && lost.includes(taint.key))?.timeAdded;
-  const mayAdd = eviction === 'now' || (eviction === 'not yet' && begun !== undefined);
+  const begun = before.some(taint => taint.effect === 'NoExecute' && lost.includes(taint.key));
+  const mayAdd = eviction === 'now' || (eviction === 'not yet' && begun);
   const added: Taint[] = [
     ...noSchedule(node)
       .filter(key => !has(key, 'NoSchedule'))
