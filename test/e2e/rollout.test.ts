@@ -1,8 +1,11 @@
 /** Deployments, ReplicaSets and ReplicationControllers by every command of a rollout, with real pods. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Deployment, ReplicaSet } from '../../src/kube/api/apps-v1.js';
 import type { Pod } from '../../src/kube/pod.js';
-import { type Cluster, startCluster } from '../helpers/cluster.js';
+import { type Cluster, eventually, startCluster } from '../helpers/cluster.js';
 
 let cluster: Cluster;
 
@@ -148,6 +151,37 @@ describe('pods that go away', () => {
     await cluster.kubectl('delete', 'deployment', 'heal', '--cascade=foreground', '--timeout=30s');
     expect(await podsOf('heal')).toHaveLength(0);
   });
+});
+
+test('a controller that is killed in the middle of a rollout: it goes on, and no pod too many is made', async () => {
+  await cluster.apply(deployment('tough', { replicas: 4 }));
+  await done('tough');
+  await setVersion('tough', '2');
+  await cluster.crash('controller');
+  await eventually(
+    'the API answers again',
+    async () => (await cluster.tryKubectl(['get', '--raw', '/readyz'])).code === 0,
+  );
+  await done('tough');
+  expect(versions(living(await podsOf('tough')))).toEqual(new Set(['2']));
+  expect(living(await podsOf('tough'))).toHaveLength(4);
+  const sets = await setsOf('tough');
+  expect(sets.map(({ spec }) => spec?.replicas).sort()).toEqual([0, 4]);
+});
+
+test('helm waits for it', async () => {
+  const chart = await mkdtemp(join(tmpdir(), 'keelson-chart-'));
+  try {
+    await writeFile(join(chart, 'Chart.yaml'), 'apiVersion: v2\nname: c\nversion: 1.0.0\n');
+    await mkdir(join(chart, 'templates'));
+    await writeFile(join(chart, 'templates/d.yaml'), JSON.stringify(deployment('by-helm', { replicas: 2 })));
+    await cluster.ok(cluster.helm(['install', 'r', chart, '--wait', '--timeout', '40s']));
+    const { status } = await cluster.get<Deployment>('deployment', 'by-helm');
+    expect(status).toMatchObject({ readyReplicas: 2, availableReplicas: 2 });
+    await cluster.ok(cluster.helm(['uninstall', 'r', '--wait', '--timeout', '40s']));
+  } finally {
+    await rm(chart, { recursive: true, force: true });
+  }
 });
 
 test('a ReplicationController keeps its pods', async () => {
