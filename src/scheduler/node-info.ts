@@ -1,9 +1,10 @@
 /** One node as the scheduler counts it: what it has, who is on it, what they take. Changed only through `add` and `remove`. */
 import type { Node, Taint } from '../kube/node.js';
+import { nodeTaints } from '../kube/tolerations.js';
 import type { HostPort, PodInfo } from './pod-info.js';
 import { addAmounts, allocatableOf, type Resources } from './resources.js';
 
-const notReady: Taint = { key: 'node.kubernetes.io/not-ready', effect: 'NoSchedule' };
+const notReady: Taint = { key: nodeTaints.notReady, effect: 'NoSchedule' };
 
 export class NodeInfo {
   readonly name: string;
@@ -64,6 +65,6 @@ export class NodeInfo {
 function taintsOf({ spec, status }: Node): readonly Taint[] {
   const taints = spec?.taints ?? [];
   const ready = status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
-  const told = taints.some(({ key }) => key === notReady.key || key === 'node.kubernetes.io/unreachable');
+  const told = taints.some(({ key }) => key === nodeTaints.notReady || key === nodeTaints.unreachable);
   return ready || told ? taints : [...taints, notReady];
 }

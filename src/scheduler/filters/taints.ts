@@ -1,16 +1,17 @@
 /** Taints that the pod does not tolerate, and nodes that take no pods at all. */
 import type { Taint } from '../../kube/node.js';
 import type { Toleration } from '../../kube/pod.js';
+import { nodeTaints, tolerates, untolerated } from '../../kube/tolerations.js';
 import { type Filter, final } from './contract.js';
 
-const cordoned: Taint = { key: 'node.kubernetes.io/unschedulable', effect: 'NoSchedule' };
+const cordoned: Taint = { key: nodeTaints.unschedulable, effect: 'NoSchedule' };
 
 /** `spec.unschedulable`; tolerating its taint tolerates it (so that daemons come to a cordoned node). */
 export const nodeUnschedulable: Filter = {
   name: 'NodeUnschedulable',
   wakes: ['node-added', 'node-taints'],
   prepare: ({ tolerations }) =>
-    tolerated(cordoned, tolerations)
+    tolerations.some(toleration => tolerates(toleration, cordoned))
       ? undefined
       : { at: ({ node }) => (node.spec?.unschedulable ? final('node(s) were unschedulable') : undefined) },
 };
@@ -25,15 +26,5 @@ export const taintToleration: Filter = {
 
 /** A taint that keeps new pods away is not tolerated. */
 export function refuses(taints: readonly Taint[], tolerations: readonly Toleration[]): boolean {
-  return taints.some(taint => taint.effect !== 'PreferNoSchedule' && !tolerated(taint, tolerations));
-}
-
-/** core/v1 Toleration: an empty key with Exists matches all, an empty effect matches every effect. */
-export function tolerated(taint: Taint, tolerations: readonly Toleration[]): boolean {
-  return tolerations.some(
-    t =>
-      (!t.effect || t.effect === taint.effect) &&
-      ((t.operator === 'Exists' && (!t.key || t.key === taint.key)) ||
-        (t.operator !== 'Exists' && t.key === taint.key && (t.value ?? '') === (taint.value ?? ''))),
-  );
+  return taints.length > 0 && untolerated(taints, tolerations, ['NoSchedule', 'NoExecute']) !== undefined;
 }

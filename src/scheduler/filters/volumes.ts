@@ -5,13 +5,13 @@
 import type { PersistentVolume, PersistentVolumeClaim, PersistentVolumeSpec } from '../../kube/api/core-v1.js';
 import type { StorageClass } from '../../kube/api/storage-v1.js';
 import { requirementsOf } from '../../kube/label-selector.js';
+import { matchesNodeSelector } from '../../kube/node-selector.js';
 import { quantityNanos } from '../../kube/quantity.js';
 import { matchesLabels } from '../../kube/selector.js';
 import type { Cluster } from '../cluster.js';
 import type { NodeInfo } from '../node-info.js';
 import type { PodInfo } from '../pod-info.js';
 import { type Filter, final } from './contract.js';
-import { matchesSelector } from './node-affinity.js';
 
 export const selectedNode = 'volume.kubernetes.io/selected-node';
 const noProvisioner = 'kubernetes.io/no-provisioner';
@@ -77,12 +77,12 @@ function claimsOf({ namespace, claims }: PodInfo, { objects }: Cluster): Claims 
 }
 
 const required = (volume: PersistentVolume) =>
-  (volume.spec as PersistentVolumeSpec & { nodeAffinity?: { required?: Parameters<typeof matchesSelector>[0] } })
+  (volume.spec as PersistentVolumeSpec & { nodeAffinity?: { required?: Parameters<typeof matchesNodeSelector>[0] } })
     ?.nodeAffinity?.required;
 
 function reaches(volume: PersistentVolume, node: NodeInfo): boolean {
   const selector = required(volume);
-  return !selector || matchesSelector(selector, node);
+  return !selector || matchesNodeSelector(selector, node.node);
 }
 
 /** Free volumes that the claim would take. */

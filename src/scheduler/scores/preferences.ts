@@ -1,7 +1,7 @@
 /** What pod and node prefer: preferred node affinity, and taints that only discourage. */
 
-import { matchesTerm } from '../filters/node-affinity.js';
-import { tolerated } from '../filters/taints.js';
+import { matchesNodeSelectorTerm } from '../../kube/node-selector.js';
+import { tolerates } from '../../kube/tolerations.js';
 import { type Score, scaled } from './contract.js';
 
 export const preferredNodes: Score = {
@@ -10,7 +10,10 @@ export const preferredNodes: Score = {
     const terms = pod.spec.affinity?.nodeAffinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [];
     if (terms.length === 0) return undefined;
     const weights = nodes.map(node =>
-      terms.reduce((sum, { weight, preference }) => sum + (matchesTerm(preference, node) ? weight : 0), 0),
+      terms.reduce(
+        (sum, { weight, preference }) => sum + (matchesNodeSelectorTerm(preference, node.node) ? weight : 0),
+        0,
+      ),
     );
     return scaled(weights);
   },
@@ -21,7 +24,10 @@ export const discouragingTaints: Score = {
   rate: ({ tolerations }, nodes) => {
     const relevant = tolerations.filter(({ effect }) => !effect || effect === 'PreferNoSchedule');
     const counts = nodes.map(
-      ({ taints }) => taints.filter(taint => taint.effect === 'PreferNoSchedule' && !tolerated(taint, relevant)).length,
+      ({ taints }) =>
+        taints.filter(
+          taint => taint.effect === 'PreferNoSchedule' && !relevant.some(toleration => tolerates(toleration, taint)),
+        ).length,
     );
     return scaled(counts, true);
   },
