@@ -59,6 +59,8 @@ interface KindState {
   readonly kind: Kind;
   readonly entries: SortedMap<ViewEntry>;
   readonly listeners: Set<(change: EntryChange) => void>;
+  /** Called when the kind is no longer served. */
+  readonly enders: Set<() => void>;
   /** Revision of the last change of any of them. */
   changed: number;
 }
@@ -166,11 +168,22 @@ export class View implements ObjectView {
   }
 
   /** Changes of one kind only, with their JSON. */
-  subscribeKind(kind: string, listener: (change: EntryChange) => void): { close(): void } {
-    const listeners = this.#byName.get(kind)!.listeners;
+  subscribeKind(
+    kind: string,
+    listener: (change: EntryChange) => void,
+    onEnd: () => void = () => {},
+  ): { close(): void } {
+    const { listeners, enders } = this.#byName.get(kind)!;
     const own = (change: EntryChange): void => listener(change);
+    const end = (): void => onEnd();
     listeners.add(own);
-    return { close: () => void listeners.delete(own) };
+    enders.add(end);
+    return {
+      close: () => {
+        listeners.delete(own);
+        enders.delete(end);
+      },
+    };
   }
 
   close(): void {
@@ -182,8 +195,17 @@ export class View implements ObjectView {
     this.#addKind(kind);
   }
 
+  /** Its objects have gone before; whoever still watches is told that this is the end. */
+  removeKind(id: string): void {
+    const state = this.#byName.get(id);
+    if (!state) return;
+    this.#byName.delete(id);
+    this.#byPrefix.delete(storePrefix(state.kind));
+    for (const end of state.enders) end();
+  }
+
   #addKind(kind: Kind): void {
-    const state: KindState = { kind, entries: new SortedMap(), listeners: new Set(), changed: 0 };
+    const state: KindState = { kind, entries: new SortedMap(), listeners: new Set(), enders: new Set(), changed: 0 };
     this.#byName.set(idOf(kind), state);
     this.#byPrefix.set(storePrefix(kind), state);
   }

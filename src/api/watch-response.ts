@@ -26,6 +26,7 @@ export function serveWatch({ engine }: ApiContext, call: ApiRequest, kind: Kind,
       wanted: wantedOf(call),
       include: includeOf(query),
       now: engine.now,
+      onEnd: () => response.end(),
     },
     line => send(line),
   );

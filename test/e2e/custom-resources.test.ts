@@ -235,7 +235,10 @@ test('a deleted definition takes its objects along and is gone from discovery', 
   await k.ok('apply', '-f', k.file('brief.yaml', text));
   await k.ok('wait', '--for=condition=Established', '--timeout=5s', 'crd/briefs.stable.example.com');
   await k.ok('apply', '-f', k.file('br.yaml', tab('x').replaceAll('CronTab', 'Brief')));
+  const watch = k.run(['get', 'briefs', '--watch-only', '--output-watch-events', '-o', 'name']);
   await k.ok('delete', 'crd', 'briefs.stable.example.com');
+  // a watch ends with its kind
+  expect((await watch).code).toBe(0);
   expect((await k.run(['get', 'briefs'])).stderr).toMatch(
     /could not find the requested resource|doesn't have a resource type/,
   );

@@ -24,6 +24,8 @@ export function followCustomKinds(view: View, registry: KindRegistry): { close()
     if (kind !== customResourceDefinition.kind) return;
     const before = new Map(registry.stored.map(one => [idOf(one), one]));
     take(registry, view.list(kind) as AnyObject[] as unknown as CustomResourceDefinition[]);
+    const now = new Set(registry.stored.map(idOf));
+    for (const id of before.keys()) if (!now.has(id)) view.removeKind(id);
     for (const one of registry.stored) if (isNew(before.get(idOf(one)), one)) view.addKind(one);
   });
 }

@@ -22,6 +22,8 @@ export interface WatchRequest {
   readonly wanted: Wanted;
   readonly include: IncludeObject;
   readonly now: () => number;
+  /** The kind is no longer served. */
+  readonly onEnd: () => void;
 }
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -42,7 +44,7 @@ export function startWatch(view: View, request: WatchRequest, send: (line: Buffe
     for (const entry of view.entries(id, namespace)) if (selection.matches(entry.object)) write('ADDED', entry);
   if (since !== undefined) for (const change of view.changesSince(since)) if (change.kind === id) relay(change);
   if (marker) send(bookmark(request, view.revision, true));
-  const subscription = view.subscribeKind(id, relay);
+  const subscription = view.subscribeKind(id, relay, request.onEnd);
   const bookmarks =
     query.get('allowWatchBookmarks') === 'true'
       ? setInterval(() => send(bookmark(request, view.revision, false)), bookmarkMs)
