@@ -246,3 +246,28 @@ test('drain moves pods away, and new nodes take what waited', async () => {
   expect(await running('waits')).toBe('late-0');
   await hollow.end(late);
 }, 60_000);
+
+test('simulated pods end when they are told to, and outlive the process of their nodes', async () => {
+  const flags = ['--prefix', 'again-'];
+  const first = await hollow.nodes(1, ...flags);
+  const spec = { nodeSelector: { 'kubernetes.io/hostname': 'again-0' }, restartPolicy: 'Never' };
+  const ending = (name: string, annotations: object): object => {
+    const made = pod(name, { spec }) as { metadata: object };
+    return { ...made, metadata: { ...made.metadata, annotations } };
+  };
+  await apply(
+    pod('stays', { spec }),
+    ending('done', { 'hollow.keelson.dev/run-seconds': '0' }),
+    ending('fails', { 'hollow.keelson.dev/run-seconds': '0', 'hollow.keelson.dev/exit-code': '3' }),
+  );
+  await running('stays');
+  const phase = (name: string, wanted: string) =>
+    eventually(`${name} is ${wanted}`, async () => (await get(name)).status?.phase === wanted);
+  await phase('done', 'Succeeded');
+  await phase('fails', 'Failed');
+  expect((await get('fails')).status?.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(3);
+  await hollow.end(first);
+  await hollow.nodes(1, ...flags);
+  expect((await get('stays')).status?.phase).toBe('Running');
+  await remove('stays', 'done', 'fails');
+}, 60_000);
