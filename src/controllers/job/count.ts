@@ -42,7 +42,9 @@ export function countPods(job: Job, pods: readonly Pod[], ending: boolean): Coun
   const listed = (pod: Pod): boolean => known.succeeded.has(uidOf(pod)) || known.failed.has(uidOf(pod));
   const ended = pods.filter(pod => isTracked(pod) && (hasSucceeded(pod) || hasFailed(job, pod)));
   const tracked = new Set(pods.filter(isTracked).map(uidOf));
-  const indexes = countIndexes(job, ended, pods);
+  // one that was counted when it was sent away may still succeed: that comes too late
+  const inTime = ended.filter(pod => !known.failed.has(uidOf(pod)));
+  const indexes = countIndexes(job, inTime, pods);
   const judged = ended.filter(pod => !hasSucceeded(pod)).map(pod => ({ pod, verdict: judge(job, pod) }));
   const ignored = judged
     .filter(({ pod, verdict }) => verdict.action === 'Ignore' && !listed(pod))

@@ -15,11 +15,14 @@ export const isIndexed = ({ spec }: Job): boolean => spec?.completionMode === 'I
 export const isTracked = ({ metadata }: Pod): boolean => metadata.finalizers?.includes(tracking) ?? false;
 export const hasSucceeded = ({ status }: Pod): boolean => status?.phase === 'Succeeded';
 
-/** With podReplacementPolicy Failed a pod counts when it has ended, else as soon as it is on its way out. */
+/**
+ * With podReplacementPolicy Failed a pod counts when it has ended, else as soon as it is on its way out. One without any
+ * grace left has ended: its node has said so, or it never had one, and nobody else will ever write its phase.
+ */
 export function hasFailed(job: Job, { status, metadata }: Pod): boolean {
   if (status?.phase === 'Failed') return true;
-  if (job.spec?.podReplacementPolicy === 'Failed') return false;
-  return metadata.deletionTimestamp !== undefined && status?.phase !== 'Succeeded';
+  if (metadata.deletionTimestamp === undefined || status?.phase === 'Succeeded') return false;
+  return job.spec?.podReplacementPolicy !== 'Failed' || metadata.deletionGracePeriodSeconds === 0;
 }
 
 export const failuresOf = ({ metadata }: Pod): number => Number(metadata.annotations?.[failuresAnnotation] ?? 0) || 0;
