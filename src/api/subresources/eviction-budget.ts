@@ -92,3 +92,24 @@ const tooMany = (message: string, retryAfterSeconds: number): StatusError =>
     causes: [{ reason: 'DisruptionBudget', message }],
     retryAfterSeconds,
   });
+
+const turns = new WeakMap<Engine, Promise<unknown>>();
+
+/**
+ * Runs the eviction after the others, if its namespace has budgets: `kubectl drain` asks for all pods of a node at once, and
+ * they would only lose races for the budget against each other.
+ */
+export async function inEvictionTurn<T>(
+  engine: Engine,
+  namespace: string | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (engine.view.list('PodDisruptionBudget', namespace).length === 0) return work();
+  const before = turns.get(engine) ?? Promise.resolve();
+  const mine = before.then(work);
+  turns.set(
+    engine,
+    mine.catch(() => undefined),
+  );
+  return mine;
+}

@@ -6,8 +6,8 @@ import { readObject } from '../codec.js';
 import type { Kind } from '../kind.js';
 import { type ApiContext, type ApiRequest, fieldValidationOf, isDryRun, type ResourceRoute } from '../request.js';
 import { readBody, sendJson } from '../respond.js';
-import { deleteObject } from '../verbs/delete.js';
-import { claimBudget } from './eviction-budget.js';
+import { type DeleteOptions, deleteObject } from '../verbs/delete.js';
+import { claimBudget, inEvictionTurn } from './eviction-budget.js';
 import { success } from './success.js';
 
 /** Throws StatusError. */
@@ -19,7 +19,7 @@ export async function eviction(context: ApiContext, call: ApiRequest, route: Res
     call.request.headers['content-type'],
     fieldValidationOf(call.query),
   );
-  await deleteObject(context.engine, kind, route.namespace, route.name!, {
+  const options: DeleteOptions = {
     gracePeriodSeconds: at(object, 'deleteOptions', 'gracePeriodSeconds') as number | undefined,
     uid: at(object, 'deleteOptions', 'preconditions', 'uid') as string | undefined,
     resourceVersion: at(object, 'deleteOptions', 'preconditions', 'resourceVersion') as string | undefined,
@@ -29,7 +29,11 @@ export async function eviction(context: ApiContext, call: ApiRequest, route: Res
     ]),
     join: old => claimBudget(context.engine, old as unknown as Pod),
     onMark: next => markEvicted(next as unknown as Pod, context.engine.now()),
-  });
+  };
+  const { engine } = context;
+  await inEvictionTurn(engine, route.namespace, () =>
+    deleteObject(engine, kind, route.namespace, route.name!, options),
+  );
   sendJson(call.response, 201, { ...success, code: 201 });
 }
 
