@@ -18,6 +18,9 @@ interface Bounds {
   mixes: boolean;
 }
 
+/** So long before a write it may have been decided, by two controllers in turn. */
+const decidedMs = 300;
+
 /** Changes by users and nodes that make the arithmetic of the controllers wrong until they have seen them. */
 const isDisturbance = (change: WorldChange): boolean =>
   change.by === 'user' ? change.object.kind !== 'Deployment' : change.by === 'node' && isFall(change);
@@ -36,6 +39,7 @@ export function deploymentBounds(
 ): (change: WorldChange) => string | undefined {
   let bounds: Bounds | undefined;
   let isDisturbed = false;
+  const readyAt = new Map<string, number>();
   const pods = (): Pod[] => {
     const uid = deployment()?.metadata.uid ?? '';
     return world.view
@@ -51,6 +55,7 @@ export function deploymentBounds(
       bounds = wider(bounds, object as unknown as Deployment, previous as unknown as Deployment | undefined);
     if (isDisturbance(change)) isDisturbed = true;
     if (object.kind !== 'Pod') return undefined;
+    if (by === 'node' && isPodReady(object as unknown as Pod)) readyAt.set(object.metadata.uid!, world.clock.now);
     const controllers = object.metadata.ownerReferences?.filter(({ controller }) => controller) ?? [];
     if (controllers.length > 1) return `${object.metadata.name} has ${controllers.length} controllers`;
     if (by !== 'replicaset' || !bounds) return undefined;
@@ -58,12 +63,18 @@ export function deploymentBounds(
       return `${pods().length} pods, at most ${bounds.most}`;
     const isRemoval =
       previous !== undefined && !previous.metadata.deletionTimestamp && object.metadata.deletionTimestamp;
-    if (isRemoval && !isDisturbed && isAvailable(previous as unknown as Pod)) {
+    if (isRemoval && !isDisturbed && isAvailable(previous as unknown as Pod) && !isNews(previous)) {
       const left = pods().filter(isAvailable).length;
       if (left < bounds.least) return `${left} pods available, at least ${bounds.least}`;
     }
     return type === 'ADDED' && !bounds.mixes ? mixture(object) : undefined;
   };
+
+  /** It became available after its removal had been decided. */
+  function isNews({ metadata }: Seen): boolean {
+    const minReadyMs = (deployment()?.spec?.minReadySeconds ?? 0) * 1000;
+    return world.clock.now - minReadyMs - (readyAt.get(metadata.uid!) ?? 0) < decidedMs;
+  }
 
   function mixture(created: Seen): string | undefined {
     const template = controllerRefOf(created)?.uid;
