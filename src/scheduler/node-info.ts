@@ -19,6 +19,7 @@ export class NodeInfo {
   scoredCpu = 0;
   scoredMemory = 0;
   readonly ports: HostPort[] = [];
+  #lowest: number | undefined;
 
   constructor(readonly node: Node) {
     this.name = node.metadata.name;
@@ -26,6 +27,15 @@ export class NodeInfo {
     this.taints = taintsOf(node);
     this.allocatable = allocatableOf(node.status?.allocatable);
     this.maxPods = this.allocatable.get('pods') ?? 110;
+  }
+
+  /** The priority of its least important pod. */
+  get lowestPriority(): number {
+    if (this.#lowest === undefined) {
+      this.#lowest = Number.POSITIVE_INFINITY;
+      for (const { priority } of this.pods.values()) if (priority < this.#lowest) this.#lowest = priority;
+    }
+    return this.#lowest;
   }
 
   add(info: PodInfo): void {
@@ -55,6 +65,7 @@ export class NodeInfo {
   }
 
   #count({ requests, scored }: PodInfo, sign: 1 | -1): void {
+    this.#lowest = undefined;
     addAmounts(this.requested, requests, sign);
     this.scoredCpu += sign * scored.cpu;
     this.scoredMemory += sign * scored.memory;

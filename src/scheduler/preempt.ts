@@ -98,8 +98,8 @@ function victimsOn(
   prepared: PreparedPod,
   situation: Pick<Situation, 'nominated'> & { readonly budgets: readonly PodDisruptionBudget[] },
 ): Victims | Refusal {
+  if (node.lowestPriority >= info.priority) return noVictims;
   const lower = [...node.pods.values()].filter(({ priority }) => priority < info.priority);
-  if (lower.length === 0) return noVictims;
   const trial = new Trial(node, prepared);
   try {
     for (const other of lower) trial.remove(other);
