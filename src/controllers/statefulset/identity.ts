@@ -5,8 +5,8 @@ import type { Pod, Volume } from '../../kube/pod.js';
 import { podFromTemplate } from '../pods/template.js';
 import { templateOf } from '../revisions/history.js';
 
-export const podNameLabel = 'statefulset.kubernetes.io/pod-name';
-export const podIndexLabel = 'apps.kubernetes.io/pod-index';
+const podNameLabel = 'statefulset.kubernetes.io/pod-name';
+const podIndexLabel = 'apps.kubernetes.io/pod-index';
 /** On pods: the name of their ControllerRevision. */
 export const revisionLabel = 'controller-revision-hash';
 /** On ControllerRevisions of StatefulSets. */
