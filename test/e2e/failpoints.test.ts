@@ -12,8 +12,8 @@ import { failpointNames } from '../helpers/failpoints.js';
 
 /** Points that are passed before the story begins: the pass at which to die. */
 const passes: Readonly<Record<string, number>> = {
-  'store.beforeCommit': 15,
-  'store.afterFsync': 15,
+  'store.beforeCommit': 36,
+  'store.afterFsync': 36,
   'link.beforeAck': 8,
 };
 
