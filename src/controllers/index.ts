@@ -8,6 +8,8 @@ import { customResourceDefinitionController } from './custom-resource-definition
 import { daemonSetController } from './daemonset/index.js';
 import { deploymentController } from './deployment/deployment.js';
 import { disruptionController } from './disruption.js';
+import { endpointSliceController } from './endpoints/endpoint-slice.js';
+import { endpointsController } from './endpoints/endpoints.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { jobController } from './job/index.js';
@@ -48,4 +50,6 @@ export const controllers: readonly Controller[] = [
   cronJobController,
   ttlAfterFinishedController,
   taintEvictionController,
+  endpointSliceController,
+  endpointsController,
 ];

@@ -23,7 +23,7 @@ export function statusPatch(object: KubeObject & { readonly status?: object }, n
 }
 
 /** RFC 7386: what has to be merged into `from` to get `to`; empty if nothing. */
-function mergePatchOf(from: object, to: object): Record<string, unknown> {
+export function mergePatchOf(from: object, to: object): Record<string, unknown> {
   const patch: Record<string, unknown> = {};
   for (const key of new Set([...Object.keys(from), ...Object.keys(to)])) {
     const [before, after] = [getOwn(from, key), getOwn(to, key)];
