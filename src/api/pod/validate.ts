@@ -7,6 +7,7 @@ import { duplicate, type FieldError, forbiddenField, invalid, notSupported, requ
 import { restoreGated, validateGated } from './gates.js';
 import { validateContainers } from './validate-container.js';
 import { validateEphemeral } from './validate-ephemeral.js';
+import { validateScheduling } from './validate-scheduling.js';
 
 export function validatePod(pod: Pod): FieldError[] {
   return [...validatePodSpec(pod.spec, 'spec'), ...validateEphemeral(pod.spec)];
@@ -42,6 +43,7 @@ export function validatePodSpec(spec: PodSpec, path: string, more: readonly stri
     ...Object.entries(spec.nodeSelector ?? {}).flatMap(([key]) =>
       qualifiedNameProblems(key).map(why => invalid(`${path}.nodeSelector`, key, why)),
     ),
+    ...validateScheduling(spec, path),
     ...(spec.tolerations ?? []).flatMap((item, i) => validateToleration(item, `${path}.tolerations[${i}]`)),
     ...(spec.hostAliases ?? []).flatMap(({ ip }, i) =>
       isAddress(ip)
@@ -258,7 +260,8 @@ function validateDns(spec: PodSpec, path: string): FieldError[] {
   ];
 }
 
-function validateToleration({ key, operator = 'Equal', value, effect }: Toleration, path: string): FieldError[] {
+function validateToleration(toleration: Toleration, path: string): FieldError[] {
+  const { key, operator = 'Equal', value, effect, tolerationSeconds } = toleration;
   return [
     ...(key ? qualifiedNameProblems(key).map(why => invalid(`${path}.key`, key, why)) : []),
     ...(!key && operator !== 'Exists'
@@ -273,6 +276,9 @@ function validateToleration({ key, operator = 'Equal', value, effect }: Tolerati
     ...choice(`${path}.operator`, operator, ['Equal', 'Exists', 'Lt', 'Gt']),
     ...(operator === 'Exists' && value
       ? [invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'")]
+      : []),
+    ...(tolerationSeconds !== undefined && effect !== 'NoExecute'
+      ? [invalid(`${path}.effect`, effect ?? '', "effect must be 'NoExecute' when `tolerationSeconds` is set")]
       : []),
     ...(effect ? choice(`${path}.effect`, effect, ['NoSchedule', 'PreferNoSchedule', 'NoExecute']) : []),
   ];
