@@ -1,7 +1,7 @@
 /** core/v1 Secret. Values are base64; `stringData` is folded into `data` and never stored. */
-import { at, setOwn } from '../../kube/json.js';
+import { at, isObject, setOwn } from '../../kube/json.js';
 import { ageColumn, column, countKeys, nameColumn, numberColumn } from '../columns.js';
-import { invalid, required, tooLongField } from '../errors.js';
+import { type FieldError, invalid, required, tooLongField } from '../errors.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { dataLimit, immutableErrors, keyErrors } from './configmap.js';
 
@@ -41,6 +41,7 @@ export const secret: Kind = {
     return [
       ...keyErrors('data', data),
       ...keys.filter(key => !Object.hasOwn(data, key)).map(key => required(`data[${key}]`)),
+      ...typeErrors(object, data),
       ...(size > dataLimit ? [tooLongField('data', dataLimit)] : []),
     ];
   },
@@ -50,6 +51,34 @@ export const secret: Kind = {
   ],
   fieldLabels: { type: object => String(at(object, 'type') ?? '') },
 };
+
+const accountAnnotation = 'kubernetes.io/service-account.name';
+
+/** What a type asks for beyond keys that must be there. The value of a secret is in no message. */
+function typeErrors({ type, metadata }: AnyObject, data: Texts): FieldError[] {
+  switch (type) {
+    case 'kubernetes.io/service-account-token':
+      return metadata.annotations?.[accountAnnotation] ? [] : [required(`metadata.annotations[${accountAnnotation}]`)];
+    case 'kubernetes.io/basic-auth':
+      return 'username' in data || 'password' in data ? [] : [required('data[username]'), required('data[password]')];
+    case 'kubernetes.io/dockerconfigjson':
+      return jsonErrors('.dockerconfigjson', data);
+    case 'kubernetes.io/dockercfg':
+      return jsonErrors('.dockercfg', data);
+    default:
+      return [];
+  }
+}
+
+function jsonErrors(key: string, data: Texts): FieldError[] {
+  if (!Object.hasOwn(data, key)) return [];
+  try {
+    if (isObject(JSON.parse(Buffer.from(data[key]!, 'base64').toString()))) return [];
+  } catch {
+    // told below, without the parser's words: they quote the value
+  }
+  return [invalid(`data[${key}]`, '<secret contents redacted>', 'must be a JSON object')];
+}
 
 function foldStringData(object: AnyObject): void {
   const strings = object.stringData as Texts | undefined;

@@ -6,6 +6,7 @@ import { type FieldError, invalid, notSupported, required } from '../errors.js';
 import { immutable, validateLabelSelector } from '../field-checks.js';
 import { choice, notNegative } from '../pod/validate.js';
 import { controllerUidLabel, jobNameLabel, legacyControllerUidLabel, legacyJobNameLabel } from './job-selector.js';
+import { validateFailurePolicy, validateSuccessPolicy } from './validate-job-policies.js';
 import { validateFit, validateTemplate } from './validate-template.js';
 
 export function validateJob({ metadata, spec }: Job): FieldError[] {
@@ -61,6 +62,7 @@ export function validateJobSpec(spec: JobSpec, path: string): FieldError[] {
       ? [invalid(`${path}.maxFailedIndexes`, spec.maxFailedIndexes, 'must be less than or equal to completions')]
       : []),
     ...validateFailurePolicy(spec, path),
+    ...validateSuccessPolicy(spec, `${path}.successPolicy`),
     ...validateTemplate(spec.template, `${path}.template`),
     ...validateRestartPolicy(spec.template, `${path}.template.spec.restartPolicy`),
   ];
@@ -71,33 +73,6 @@ function validateRestartPolicy({ spec }: PodTemplateSpec, path: string): FieldEr
   // `Always` is also what stands there when the author said nothing
   if (!policy || policy === 'Always') return [required(path, 'valid values: "OnFailure", "Never"')];
   return policy === 'OnFailure' || policy === 'Never' ? [] : [notSupported(path, policy, ['OnFailure', 'Never'])];
-}
-
-function validateFailurePolicy(spec: JobSpec, path: string): FieldError[] {
-  if (!spec.podFailurePolicy) return [];
-  const actions = ['Count', 'FailIndex', 'FailJob', 'Ignore'];
-  const restartPolicy = spec.template.spec?.restartPolicy;
-  return [
-    ...(restartPolicy === 'Never'
-      ? []
-      : [
-          invalid(
-            `${path}.template.spec.restartPolicy`,
-            restartPolicy,
-            'only "Never" is supported when podFailurePolicy is specified',
-          ),
-        ]),
-    ...(spec.podFailurePolicy.rules ?? []).flatMap((rule, i) => {
-      const here = `${path}.podFailurePolicy.rules[${i}]`;
-      return [
-        ...(rule.action ? choice(`${here}.action`, rule.action, actions) : [required(`${here}.action`)]),
-        ...(rule.onExitCodes || rule.onPodConditions?.length
-          ? []
-          : [invalid(here, '{}', 'specifying one of OnExitCodes and OnPodConditions is required')]),
-        ...choice(`${here}.onExitCodes.operator`, rule.onExitCodes?.operator, ['In', 'NotIn']),
-      ];
-    }),
-  ];
 }
 
 export function validateJobUpdate(next: Job, old: Job): FieldError[] {
