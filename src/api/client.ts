@@ -245,11 +245,13 @@ function withoutRevision(object: AnyObject): AnyObject {
   return { ...object, metadata };
 }
 
-/** The node reports on its containers; that the pod was scheduled, or has to go for another, is not its to say. */
+/** The node reports on its containers; that the pod was scheduled, or has to go for another, or what its gates wait for, is not its to say. */
 function keepSchedulerConditions(old: AnyObject, status: PodStatus): PodStatus {
   const own = (status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const gates = (old as unknown as Pod).spec.readinessGates?.map(({ conditionType }) => conditionType) ?? [];
   const isKept = ({ type }: { type: string }) =>
-    type === 'PodScheduled' || (type === 'DisruptionTarget' && !own.some(condition => condition.type === type));
+    type === 'PodScheduled' ||
+    (['DisruptionTarget', ...gates].includes(type) && !own.some(condition => condition.type === type));
   const before = (old as unknown as Pod).status?.conditions?.filter(isKept) ?? [];
   const conditions = [...own, ...before];
   return deepEqual(conditions, status.conditions) || conditions.length === 0 ? status : { ...status, conditions };

@@ -201,6 +201,7 @@ export interface PodSpec {
   affinity?: Affinity;
   topologySpreadConstraints?: TopologySpreadConstraint[];
   schedulingGates?: { name: string }[];
+  readinessGates?: { conditionType: string }[];
   priorityClassName?: string;
   priority?: number;
   preemptionPolicy?: 'PreemptLowerPriority' | 'Never';

@@ -43,9 +43,9 @@ function addEnv(container: Container, add: (kind: 'ConfigMap' | 'Secret', name: 
   }
 }
 
-/** The difference between two views of one pod that matters to its node: its own status does not. */
+/** The difference between two views of one pod that matters to its node: its own status does not, what others say for its readiness gates does. */
 export function sameForNode(before: Pod, after: Pod): boolean {
-  const relevant = ({ metadata: m, spec }: Pod) =>
+  const relevant = ({ metadata: m, spec, status }: Pod) =>
     JSON.stringify([
       spec,
       m.labels,
@@ -54,6 +54,9 @@ export function sameForNode(before: Pod, after: Pod): boolean {
       m.deletionGracePeriodSeconds,
       m.ownerReferences,
       m.generation,
+      spec.readinessGates?.map(
+        ({ conditionType }) => status?.conditions?.find(({ type }) => type === conditionType)?.status,
+      ),
     ]);
   return relevant(before) === relevant(after);
 }
