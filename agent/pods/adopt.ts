@@ -20,6 +20,7 @@ import {
   type PodFacts,
   type SandboxFacts,
 } from './facts.js';
+import { readHealth } from './health.js';
 import type { PodNode } from './node-contract.js';
 import {
   attemptCgroup,
@@ -139,7 +140,11 @@ async function adoptContainer(
       const { id, startedAt } = found.handle;
       const { resources = {} } = containerOf(pod, name) ?? {};
       return {
-        facts: { ...facts, nextAttempt: attempt + 1, live: { attempt, id, startedAt, resources } },
+        facts: {
+          ...facts,
+          nextAttempt: attempt + 1,
+          live: { attempt, id, startedAt, resources, ...(await readHealth(paths, containerOf(pod, name), attempt)) },
+        },
         live: found,
       };
     }

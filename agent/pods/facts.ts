@@ -23,6 +23,14 @@ export interface LiveRun {
   readonly startedAt: string;
   /** What it was given, at its start or since; undefined: what the pod says. */
   readonly resources?: ResourceRequirements;
+  /** Its postStart hook has not ended yet: the next container waits. */
+  readonly starting?: boolean;
+  /** false: its startup probe has not succeeded yet. */
+  readonly started?: boolean;
+  /** What its readiness probe says; without one it is ready once it has started. */
+  readonly ready?: boolean;
+  /** It runs, and must not go on: a probe or its postStart hook has failed. */
+  readonly condemned?: { readonly message: string; readonly graceMs?: number };
 }
 
 /** A stop under way: the signal was sent, SIGKILL follows at `killAt`. */
@@ -30,6 +38,8 @@ export interface Stop {
   readonly since: number;
   readonly killAt: number;
   readonly killed: boolean;
+  /** What its preStop hook adds to the grace, because the stop signal comes only after it. */
+  readonly extraMs?: number;
 }
 
 /** Why a container that should run does not: an image or a configuration problem, tried again at `retryAt`. */
@@ -125,6 +135,10 @@ export function mergeTermination(before: Termination | undefined, order: Termina
   };
 }
 
+/** It runs, its postStart hook has ended and its startup probe has succeeded, as far as it has them. */
+export const hasStarted = (live: LiveRun | undefined): boolean =>
+  live !== undefined && !live.starting && live.started !== false;
+
 /** The newest run was in the sandbox that stands now: what ran in an earlier one counts as not run yet (rule A2). */
 export function ranHere(facts: PodFacts, name: string): boolean {
   const { nextAttempt, sandbox } = factsOf(facts, name);
@@ -136,7 +150,7 @@ export function initDone(pod: Pod, facts: PodFacts): boolean {
   if (pod.spec.containers.some(c => ranHere(facts, c.name))) return true;
   return initContainers(pod).every(c => {
     const { live, ended } = factsOf(facts, c.name);
-    if (isSidecar(c)) return live !== undefined;
+    if (isSidecar(c)) return hasStarted(live);
     return !live && ended?.exitCode === 0 && ranHere(facts, c.name);
   });
 }

@@ -9,6 +9,7 @@ import {
   type ContainerFacts,
   ephemeralContainers,
   factsOf,
+  hasStarted,
   initContainers,
   isSidecar,
   type PodFacts,
@@ -21,7 +22,13 @@ export type PodAction =
   | { readonly do: 'createSandbox' }
   | { readonly do: 'startContainer'; readonly container: string }
   /** preStop, then the stop signal; SIGKILL follows at the deadline. */
-  | { readonly do: 'stopContainer'; readonly container: string; readonly graceMs: number; readonly why: string }
+  | {
+      readonly do: 'stopContainer';
+      readonly container: string;
+      readonly graceMs: number;
+      readonly why: string /** The whole text of the event, if it is another. */;
+      readonly say?: string;
+    }
   | { readonly do: 'killContainer'; readonly container: string }
   /** New CPU and memory while it runs. */
   | { readonly do: 'resizeContainer'; readonly container: string }
@@ -60,7 +67,22 @@ function planRun(pod: Pod, facts: PodFacts, now: number): PodPlan {
   const ephemeral = ephemeralContainers(pod).map(c => planEphemeral(facts, c, now));
   const init = planInit(pod, facts, now);
   if (!init.done) return merge([...ephemeral, init.plan]);
-  return merge([...ephemeral, init.plan, ...pod.spec.containers.map(c => planContainer(pod, facts, c, now))]);
+  return merge([...ephemeral, init.plan, ...planApps(pod, facts, now)]);
+}
+
+/** In the order of the spec: none starts while the postStart hook of one before it is due or runs. */
+function planApps(pod: Pod, facts: PodFacts, now: number): PodPlan[] {
+  const plans: PodPlan[] = [];
+  let held = false;
+  for (const container of pod.spec.containers) {
+    const { live } = factsOf(facts, container.name);
+    if (held && !live) continue;
+    const next = planContainer(pod, facts, container, now);
+    plans.push(next);
+    const hooked = container.lifecycle?.postStart && next.actions.some(action => action.do === 'startContainer');
+    held ||= live?.starting === true || hooked === true;
+  }
+  return plans;
 }
 
 /** Init containers one by one, each to success; sidecars start in their place and are kept running. */
@@ -71,7 +93,7 @@ function planInit(pod: Pod, facts: PodFacts, now: number): { done: boolean; plan
     const state = factsOf(facts, container.name);
     if (isSidecar(container)) {
       plans.push(planContainer(pod, facts, container, now));
-      if (!state.live && !appStarted) return { done: false, plan: merge(plans) };
+      if (!hasStarted(state.live) && !appStarted) return { done: false, plan: merge(plans) };
     } else if (!appStarted && !(succeeded(state) && ranHere(facts, container.name))) {
       plans.push(planContainer(pod, facts, container, now));
       return { done: false, plan: merge(plans) };
@@ -82,11 +104,19 @@ function planInit(pod: Pod, facts: PodFacts, now: number): { done: boolean; plan
 
 function planContainer(pod: Pod, facts: PodFacts, container: Container, now: number): PodPlan {
   const state = factsOf(facts, container.name);
-  if (state.live) return state.stop ? planKill(container.name, state.stop, now) : planResize(pod, facts, container);
+  if (state.live) return planLive(pod, facts, container, now);
   const again = isInit(pod, container) && !ranHere(facts, container.name);
   if (state.ended && !again && !restarts(pod, container, state.ended, isInit(pod, container))) return quiet;
   const at = Math.max(again ? 0 : nextStartAt(state), state.obstacle?.retryAt ?? 0);
   return whenDue(at, now, { do: 'startContainer', container: container.name });
+}
+
+function planLive(pod: Pod, facts: PodFacts, container: Container, now: number): PodPlan {
+  const { live, stop } = factsOf(facts, container.name);
+  if (stop) return planKill(container.name, stop, now);
+  if (!live?.condemned) return planResize(pod, facts, container);
+  const { message, graceMs = podGraceMs(pod) } = live.condemned;
+  return act({ do: 'stopContainer', container: container.name, graceMs, why: '', say: message });
 }
 
 /** Runs once, whatever becomes of it. */
@@ -127,7 +157,7 @@ function planStop(pod: Pod, facts: PodFacts, graceMs: number, now: number): PodP
 }
 
 /** A pod that must stop leaves its containers at least this long, even if others used up the grace (rule A4.3). */
-const minimumGraceMs = 2000;
+export const minimumGraceMs = 2000;
 
 /** What a container that is asked now gets of the pod's grace: sidecars come last and share it, but never below the minimum. */
 export function remainingGraceMs({ termination, stopBy }: PodFacts, graceMs: number, now: number): number {
@@ -151,7 +181,8 @@ function stopAll(
       const { stop } = factsOf(facts, name);
       if (!stop) return act({ do: 'stopContainer', container: name, graceMs, why });
       // a later, shorter grace is obeyed without a second signal
-      const killAt = Math.min(stop.killAt, Math.max(stop.since + graceMs, stop.since));
+      const grace = graceMs > 0 ? graceMs + (stop.extraMs ?? 0) : 0;
+      const killAt = Math.min(stop.killAt, stop.since + grace);
       return planKill(name, { ...stop, killAt }, now);
     });
 }

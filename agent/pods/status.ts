@@ -17,6 +17,7 @@ import {
   type EndedRun,
   ephemeralContainers,
   factsOf,
+  hasStarted,
   initContainers,
   initDone,
   isSidecar,
@@ -93,13 +94,15 @@ function containerStatus(pod: Pod, facts: PodFacts, container: Container, now: n
   const shown = containerState(pod, facts, container, state, now, init);
   const last = shown.terminated ? state.endedBefore : state.ended;
   const running = state.live !== undefined;
+  const started = hasStarted(state.live);
   const id = state.live?.id ?? state.ended?.id;
   return {
     name: container.name,
     state: shown,
     ...(last ? { lastState: { terminated: terminated(last) } } : { lastState: {} }),
-    ready: init && !isSidecar(container) ? state.ended?.exitCode === 0 && !running : running,
-    started: running,
+    ready:
+      init && !isSidecar(container) ? state.ended?.exitCode === 0 && !running : started && state.live?.ready !== false,
+    started,
     restartCount: Math.max(0, state.nextAttempt - 1),
     image: container.image ?? '',
     imageID: state.imageID,
@@ -212,11 +215,26 @@ function conditions(
           reason: 'ContainersNotInitialized',
           message: `containers with incomplete status: [${uninitialized.join(' ')}]`,
         },
-    { type: 'Ready', ...ready },
+    { type: 'Ready', ...gated(pod, ready) },
     { type: 'ContainersReady', ...ready },
     { type: 'PodScheduled', status: 'True' },
     ...resizeCondition(pod, facts),
   ];
+}
+
+/** Ready besides its containers: every condition that the pod names as a gate is true. */
+function gated(pod: Pod, ready: Omit<Condition, 'type'>): Omit<Condition, 'type'> {
+  if (ready.status !== 'True') return ready;
+  const has = (type: string) => pod.status?.conditions?.find(condition => condition.type === type);
+  const missing = (pod.spec.readinessGates ?? []).flatMap(({ conditionType: type }) => {
+    if (has(type)?.status === 'True') return [];
+    return has(type)
+      ? `the status of pod readiness gate "${type}" is not "True", but ${has(type)?.status}`
+      : `corresponding condition of pod readiness gate "${type}" does not exist.`;
+  });
+  if (missing.length === 0) return ready;
+  const message = missing.length === 1 ? missing[0] : `[${missing.join(', ')}]`;
+  return { status: 'False', reason: 'ReadinessGatesNotReady', ...(message && { message }) };
 }
 
 function resizeCondition(pod: Pod, { resizeRefused }: PodFacts): Condition[] {

@@ -12,6 +12,7 @@ import type { Pod, PodStatus } from '../../src/kube/pod.js';
 import type { ContainerHandle, ExitRecord } from '../containers/contract.js';
 import { VolumeError } from '../volumes/contract.js';
 import { type PreparedVolume, prepareVolumes } from '../volumes/volumes.js';
+import { ContainerCare } from './care.js';
 import { endedRun } from './ended.js';
 import {
   type ContainerFacts,
@@ -25,9 +26,10 @@ import {
   resourcesOf,
   type Termination,
 } from './facts.js';
+import { freshHealth } from './health.js';
 import type { PodNode } from './node-contract.js';
 import { attemptCgroup, type PodPaths, sandboxId } from './paths.js';
-import { isFinished, type PodAction, plan, podGraceMs, remainingGraceMs } from './plan.js';
+import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
 import {
   listAttempts,
   removeAttempt,
@@ -72,6 +74,7 @@ export class PodWorker {
   #lastStatus: PodStatus | undefined;
   #lastSent = '';
   readonly #live = new Map<string, LiveContainer>();
+  readonly #care: ContainerCare;
 
   constructor(
     readonly node: PodNode,
@@ -88,7 +91,16 @@ export class PodWorker {
     this.#current = !state.recorded;
     this.#stopRecorded = state.facts.termination;
     this.#lastStatus = pod.status;
-    for (const [name, live] of state.live) this.#watchContainer(name, live);
+    this.#care = new ContainerCare({
+      node,
+      paths,
+      wake,
+      pod: () => this.#pod,
+      facts: () => this.#facts,
+      live: name => this.#live.get(name),
+      set: (name, facts) => this.#setContainer(name, facts),
+    });
+    for (const [name, live] of state.live) this.#watchContainer(name, live, true);
     if (state.sandbox) this.#watchSandbox(state.sandbox);
   }
 
@@ -177,11 +189,11 @@ export class PodWorker {
       case 'startContainer':
         return this.#startContainer(action.container);
       case 'stopContainer':
-        return this.#stopContainer(action.container, action.graceMs, action.why);
+        return this.#care.stop(action);
       case 'resizeContainer':
         return this.#resizeContainer(action.container);
       case 'killContainer':
-        return this.#killContainer(action.container);
+        return this.#care.kill(action.container);
       case 'tearDown':
         return this.#tearDown();
       case 'release':
@@ -266,7 +278,13 @@ export class PodWorker {
           ...rest,
           imageID: outcome.imageID,
           nextAttempt: attempt + 1,
-          live: { attempt, id: handle.id, startedAt: handle.startedAt, resources },
+          live: {
+            attempt,
+            id: handle.id,
+            startedAt: handle.startedAt,
+            resources,
+            ...freshHealth(containerOf(this.#pod, name)),
+          },
         });
         this.#watchContainer(name, outcome.live);
         await failpoint('container.afterStart');
@@ -347,35 +365,6 @@ export class PodWorker {
     }
   }
 
-  async #stopContainer(name: string, graceMs: number, why: string): Promise<void> {
-    const live = this.#live.get(name);
-    if (!live) return;
-    const now = this.node.now();
-    const remainingMs = remainingGraceMs(this.#facts, graceMs, now);
-    this.#setContainer(name, {
-      ...factsOf(this.#facts, name),
-      stop: { since: now, killAt: now + remainingMs, killed: false },
-    });
-    this.node.event(
-      this.#pod,
-      'Normal',
-      'Killing',
-      why && !this.#facts.termination?.deleted ? `Stopping container ${name}: ${why}` : `Stopping container ${name}`,
-      name,
-    );
-    await failpoint('container.beforeStop');
-    if (graceMs > 0) await this.node.runtime.signal(live.handle, live.stopSignal);
-  }
-
-  async #killContainer(name: string): Promise<void> {
-    const live = this.#live.get(name);
-    const state = factsOf(this.#facts, name);
-    if (!live || !state.stop) return;
-    this.#setContainer(name, { ...state, stop: { ...state.stop, killed: true } });
-    await cgroupKill(attemptCgroup(this.paths, name, live.attempt));
-    await failpoint('container.afterKill');
-  }
-
   async #tearDown(): Promise<void> {
     const attempt = this.#facts.sandbox?.attempt ?? this.#facts.nextSandbox - 1;
     if (attempt >= 0) {
@@ -414,12 +403,14 @@ export class PodWorker {
     });
   }
 
-  #watchContainer(name: string, live: LiveContainer): void {
+  #watchContainer(name: string, live: LiveContainer, resumed = false): void {
     this.#live.set(name, live);
+    this.#care.begin(name, live, resumed);
     void live.handle.exited().then(record => this.#onExit(name, live, record));
   }
 
   async #onExit(name: string, live: LiveContainer, record: ExitRecord): Promise<void> {
+    this.#care.end(name);
     await failpoint('container.afterExit');
     const ended = await endedRun(this.#pod, this.paths, name, live, record);
     await this.#removeGroup(name, live.attempt);

@@ -41,6 +41,11 @@ export class PodSimulation {
     throw new Error(`the plan does not come to rest: ${this.log.slice(-10).join(', ')}`);
   }
 
+  /** One turn of the plan. */
+  once(): void {
+    for (const action of plan(this.pod, this.facts, this.now).actions) this.#act(action);
+  }
+
   live(): string[] {
     return allContainers(this.pod)
       .map(c => c.name)

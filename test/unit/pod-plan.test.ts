@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { factsOf } from '../../agent/pods/facts.js';
+import { factsOf, type LiveRun } from '../../agent/pods/facts.js';
 import { plan } from '../../agent/pods/plan.js';
 import { podPhase, podStatus } from '../../agent/pods/status.js';
 import type { Container, Pod, PodPhase } from '../../src/kube/pod.js';
@@ -269,5 +269,98 @@ describe('any history', () => {
       }),
       { numRuns: 5000 },
     );
+  });
+});
+
+describe('probes and hooks', () => {
+  const live = (sim: PodSimulation, name: string, change: Partial<LiveRun>) => {
+    const state = factsOf(sim.facts, name);
+    const run = { ...(state.live as LiveRun), ...change };
+    sim.facts = { ...sim.facts, containers: { ...sim.facts.containers, [name]: { ...state, live: run } } };
+  };
+  const postStart = { lifecycle: { postStart: { sleep: { seconds: 1 } } } };
+
+  test('the next container waits for the postStart hook of the one before it', () => {
+    const sim = new PodSimulation(testPod({ containers: [testContainer('a', postStart), testContainer('b')] }));
+    sim.once();
+    sim.once();
+    live(sim, 'a', { starting: true });
+    sim.settle();
+    expect(sim.live()).toEqual(['a']);
+    expect(statusOf(sim).containerStatuses).toMatchObject([
+      { name: 'a', ready: false, started: false },
+      { name: 'b', state: { waiting: { reason: 'ContainerCreating' } } },
+    ]);
+    live(sim, 'a', { starting: false });
+    sim.settle();
+    expect(sim.live()).toEqual(['a', 'b']);
+    expect(statusOf(sim).containerStatuses).toMatchObject([{ ready: true, started: true }, { ready: true }]);
+  });
+
+  test('a sidecar that has not started holds back the next init container', () => {
+    const initContainers = [testContainer('s', { restartPolicy: 'Always', startupProbe: {} }), testContainer('i')];
+    const sim = new PodSimulation(testPod({ initContainers }));
+    sim.once();
+    sim.once();
+    live(sim, 's', { started: false });
+    sim.settle();
+    expect(sim.live()).toEqual(['s']);
+    live(sim, 's', { started: true });
+    sim.settle();
+    expect(sim.live()).toEqual(['s', 'i']);
+  });
+
+  test('one that a probe has condemned is stopped within the grace of the probe, and starts again', () => {
+    const sim = new PodSimulation(testPod());
+    sim.settle();
+    live(sim, 'app', {
+      condemned: { message: 'Container app failed liveness probe, will be restarted', graceMs: 3000 },
+    });
+    const wakeAt = sim.settle();
+    expect(wakeAt).toBe(sim.now + 3000);
+    sim.now += 3000;
+    sim.settle();
+    expect(sim.log.slice(-4)).toEqual(['stopContainer app', 'killContainer app', 'exit app 137', 'startContainer app']);
+  });
+
+  test('a shorter grace holds for what waits on its preStop hook too, and none is none', () => {
+    const sim = new PodSimulation(testPod());
+    sim.settle();
+    sim.terminate({ deleted: true, failed: false, graceMs: 30_000 });
+    sim.settle();
+    const state = factsOf(sim.facts, 'app');
+    const stop = { since: sim.now, killAt: sim.now + 32_000, killed: false, extraMs: 2000 };
+    sim.facts = { ...sim.facts, containers: { app: { ...state, stop } } };
+    expect(plan(sim.pod, sim.facts, sim.now).wakeAt).toBe(sim.now + 32_000);
+    sim.terminate({ deleted: true, failed: false, graceMs: 5000 });
+    expect(plan(sim.pod, sim.facts, sim.now).wakeAt).toBe(sim.now + 7000);
+    sim.terminate({ deleted: true, failed: false, graceMs: 0 });
+    expect(plan(sim.pod, sim.facts, sim.now).actions).toEqual([{ do: 'killContainer', container: 'app' }]);
+  });
+
+  test('a readiness probe and gates decide on Ready; ContainersReady asks the probe only', () => {
+    const sim = new PodSimulation(testPod({ readinessGates: [{ conditionType: 'example.com/go' }] }));
+    sim.settle();
+    const conditions = (pod = sim.pod) =>
+      Object.fromEntries(
+        podStatus(pod, sim.facts, { hostIP: '10.0.0.1', now: sim.now, previous: undefined }).conditions?.map(c => [
+          c.type,
+          c,
+        ]) ?? [],
+      );
+    live(sim, 'app', { ready: false });
+    expect(conditions()['Ready']).toMatchObject({ status: 'False', reason: 'ContainersNotReady' });
+    live(sim, 'app', { ready: true });
+    expect(conditions()['ContainersReady']?.status).toBe('True');
+    expect(conditions()['Ready']).toMatchObject({
+      status: 'False',
+      reason: 'ReadinessGatesNotReady',
+      message: 'corresponding condition of pod readiness gate "example.com/go" does not exist.',
+    });
+    const opened = {
+      ...sim.pod,
+      status: { ...sim.pod.status, conditions: [{ type: 'example.com/go', status: 'True' as const }] },
+    } as Pod;
+    expect(conditions(opened)['Ready']?.status).toBe('True');
   });
 });
