@@ -187,3 +187,39 @@ describe.concurrent('hooks', () => {
     await said('overrun', /FailedPreStopHook/);
   });
 });
+
+describe('the agent is killed', () => {
+  const killAgent = async (): Promise<void> => {
+    const before = cluster.pidOf('agent');
+    process.kill(before, 'SIGKILL');
+    await eventually('a new agent', async () => ![0, before].includes(cluster.pidOf('agent')));
+  };
+
+  test('in a hook: postStart is not run again, a preStop hook does not keep the pod; what was ready stays so', async () => {
+    const lifecycle = { postStart: sh('echo once >> /tmp/hook; sleep 30') };
+    const readinessProbe = { ...sh('true'), periodSeconds: 60 };
+    await cluster.apply(
+      podOf('cut', [box('app', forever, { lifecycle })]),
+      podOf('kept', [box('app', forever, { readinessProbe })]),
+      podOf('leaving', [box('app', forever, { lifecycle: { preStop: { sleep: { seconds: 30 } } } })]),
+    );
+    await ready('kept');
+    await ready('leaving');
+    await eventually('in its hook', async () => (await events('cut')).includes('Started'));
+    await cluster.kubectl('wait', '--for=jsonpath={.status.phase}=Running', 'pod/cut', '--timeout=30s');
+    await eventually('hook has written', async () => {
+      const { stdout } = await cluster.tryKubectl(['exec', 'cut', '--', 'cat', '/tmp/hook']);
+      return stdout === 'once\n';
+    });
+    await cluster.kubectl('delete', 'pod', 'leaving', '--grace-period=3', '--wait=false');
+    const since = (await pod('kept')).status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+    await killAgent();
+    await ready('cut');
+    expect(await cluster.kubectl('exec', 'cut', '--', 'cat', '/tmp/hook')).toBe('once\n');
+    await cluster.kubectl('wait', '--for=delete', 'pod/leaving', '--timeout=20s');
+    expect((await pod('kept')).status?.conditions).toContainEqual(
+      expect.objectContaining({ type: 'Ready', status: 'True', lastTransitionTime: since }),
+    );
+    await Promise.all(['cut', 'kept'].map(gone));
+  });
+});
