@@ -10,6 +10,7 @@ import { deploymentController } from './deployment/deployment.js';
 import { disruptionController } from './disruption.js';
 import { endpointSliceController } from './endpoints/endpoint-slice.js';
 import { endpointsController } from './endpoints/endpoints.js';
+import { loadBalancerController } from './endpoints/load-balancer.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { jobController } from './job/index.js';
@@ -52,4 +53,5 @@ export const controllers: readonly Controller[] = [
   taintEvictionController,
   endpointSliceController,
   endpointsController,
+  loadBalancerController,
 ];

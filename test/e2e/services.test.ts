@@ -1,6 +1,6 @@
 /** What stands behind a Service, as real kubectl sees it: EndpointSlices, Endpoints, what goes to one of the pods. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Endpoints } from '../../src/kube/api/core-v1.js';
+import type { Endpoints, Service } from '../../src/kube/api/core-v1.js';
 import type { EndpointSlice } from '../../src/kube/api/discovery-v1.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { type Cluster, eventually, freePort, startCluster } from '../helpers/cluster.js';
@@ -131,4 +131,21 @@ test('a Service without its selector has nothing; what users wrote stays; a dele
     'its Endpoints go',
     async () => !(await k('get', 'endpoints', '-o', 'name')).includes('endpoints/web'),
   );
+});
+
+test('a LoadBalancer has the addresses of the nodes, unless it asks for another class', async () => {
+  await k('create', 'service', 'loadbalancer', 'front', '--tcp=80');
+  const nodes = await k('get', 'nodes', '-o', 'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}');
+  const found = await eventually('an address', async () => {
+    const { status } = await cluster.get<Service>('service', 'front');
+    return status?.loadBalancer?.ingress;
+  });
+  expect(found).toEqual(nodes.split(' ').map(ip => ({ ip, ipMode: 'VIP' })));
+  expect(await k('get', 'service', 'front')).not.toContain('<pending>');
+  const ports = [{ port: 80 }];
+  const metadata = { name: 'foreign' };
+  const spec = { type: 'LoadBalancer', loadBalancerClass: 'example.org/other', selector: { app: 'front' }, ports };
+  await cluster.apply({ apiVersion: 'v1', kind: 'Service', metadata, spec });
+  await eventually('its slice', async () => (await slicesOf('foreign')).length === 1);
+  expect(await k('get', 'service', 'foreign')).toContain('<pending>');
 });
