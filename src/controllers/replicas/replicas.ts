@@ -14,6 +14,7 @@ import { rankForDeletion } from '../pods/rank.js';
 import { createPod, deletePod } from '../pods/tell.js';
 import { podFromTemplate } from '../pods/template.js';
 import { statusPatch } from '../status-patch.js';
+import { pauseAfterRefusals } from './refused.js';
 import { type ReplicasStatus, statusOf } from './status.js';
 
 /** A ReplicaSet or a ReplicationController. */
@@ -44,11 +45,14 @@ export function keepReplicas(
       : isControlledBy(pod, owner),
   );
   const active = mine.filter(isPodActive);
-  const changes = owner.metadata.deletionTimestamp ? [] : manage(facts, owner, active, siblings);
+  const wanted = owner.metadata.deletionTimestamp ? [] : manage(facts, owner, active, siblings);
+  const pause = wanted.some(change => change.do === 'create') ? pauseAfterRefusals(mine, facts.now) : 0;
+  const changes = pause > 0 ? [] : wanted;
   const failure = changes.some(change => change.do === 'create') ? facts.refused : undefined;
   const terminating = mine.filter(isPodTerminating).length;
   const status = statusOf(owner, { active, terminating, failure, now: facts.now });
-  const wait = nextAvailable(active, owner.spec?.minReadySeconds ?? 0, facts.now);
+  const ready = nextAvailable(active, owner.spec?.minReadySeconds ?? 0, facts.now);
+  const wait = pause > 0 ? Math.min(pause, ready ?? pause) : ready;
   return {
     actions: [...actions, ...changes, ...statusPatch(owner, status)],
     ...(wait !== undefined && { requeueAfterMs: wait }),
