@@ -1,4 +1,4 @@
-/** What is wrong with a pod's wishes about its node, in Kubernetes' words. */
+/** What is wrong with a pod's wishes about its node and its end, in Kubernetes' words. */
 import { expect, test } from 'vitest';
 import { validatePod } from '../../src/api/pod/validate.js';
 import { podOf } from '../helpers/scheduling.js';
@@ -52,5 +52,13 @@ test('spreading, gates, tolerations for a time', () => {
   const toleration = { key: 'a', operator: 'Exists', effect: 'NoSchedule', tolerationSeconds: 3 };
   expect(problems({ tolerations: [toleration] })).toEqual([
     'spec.tolerations[0].effect: Invalid value: "NoSchedule": effect must be \'NoExecute\' when `tolerationSeconds` is set',
+  ]);
+});
+
+test('a hook that does nothing', () => {
+  const containers = (lifecycle: object) => ({ containers: [{ name: 'c', image: 'x', lifecycle }] });
+  expect(problems(containers({ preStop: { exec: { command: ['true'] } } }))).toEqual([]);
+  expect(problems(containers({ preStop: {} }))).toEqual([
+    'spec.containers[0].lifecycle.preStop: Required value: must specify a handler type',
   ]);
 });

@@ -56,6 +56,7 @@ export function validateContainer(
     ...validateMounts(container, volumes, path),
     ...validateResources(container, path),
     ...validateProbes(container, path, init && !sidecar),
+    ...validateLifecycle(container, path),
     ...validateSecurity(container, path),
   ];
 }
@@ -266,6 +267,14 @@ function validateProbe(probe: Probe, path: string, field: string): FieldError[] 
       ? [invalid(`${path}.successThreshold`, probe.successThreshold, 'must be 1')]
       : []),
   ];
+}
+
+function validateLifecycle({ lifecycle }: Container, path: string): FieldError[] {
+  return (['postStart', 'preStop'] as const).flatMap(hook =>
+    lifecycle?.[hook] && Object.keys(lifecycle[hook]).length === 0
+      ? [required(`${path}.lifecycle.${hook}`, 'must specify a handler type')]
+      : [],
+  );
 }
 
 function validateHandler(handler: ProbeHandler, path: string): FieldError[] {
