@@ -34,7 +34,7 @@ import {
 
 export const managedByLabel = 'endpoints.kubernetes.io/managed-by';
 export const manager = 'endpoint-controller';
-export const headlessLabel = 'service.kubernetes.io/headless';
+const headlessLabel = 'service.kubernetes.io/headless';
 const overCapacity = 'endpoints.kubernetes.io/over-capacity';
 
 /** Addresses in one object: Kubernetes' limit. */
