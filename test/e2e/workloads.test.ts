@@ -151,7 +151,7 @@ describe('Job', () => {
     });
   });
   test('is made from a CronJob by hand, and removed when its time is over', async () => {
-    const { spec } = job('x', 'true', { ttlSecondsAfterFinished: 1 });
+    const { spec } = job('x', 'true', { ttlSecondsAfterFinished: 3 });
     await cluster.apply({
       apiVersion: 'batch/v1',
       kind: 'CronJob',
