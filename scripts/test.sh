@@ -8,7 +8,7 @@ need_linux_root
 cd "$root"
 say "Keelson tests: set-up"
 build_tools
-apt_need qemu-system-x86_64=qemu-system-x86 /usr/lib/qemu/virtiofsd=qemu-system-common cpio=cpio xz=xz-utils depmod=kmod \
+apt_need curl=curl openssl=openssl qemu-system-x86_64=qemu-system-x86 /usr/lib/qemu/virtiofsd=qemu-system-common cpio=cpio xz=xz-utils depmod=kmod \
   chromium=chromium umoci=umoci strace=strace
 npm_packages
 build_all
