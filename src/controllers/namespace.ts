@@ -18,7 +18,7 @@ export const namespaceController: Controller = {
   wakes: [
     { kind: 'Namespace', keys: object => [object.metadata.name] },
     // what disappears from a namespace may be the last thing that it waited for
-    { kind: '*', keys: object => (object.metadata.namespace ? [object.metadata.namespace] : []) },
+    { kind: '*', keys: (object, deleted) => (deleted ? [object.metadata.namespace ?? ''] : []) },
   ],
   writes: ['Namespace spec.finalizers', 'deletes everything in a deleted namespace'],
   reconcile,
