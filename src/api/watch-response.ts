@@ -33,12 +33,11 @@ export function serveWatch({ engine }: ApiContext, call: ApiRequest, kind: Kind,
   response.writeHead(200, { 'content-type': 'application/json', 'cache-control': 'no-cache, private' });
   response.flushHeaders();
   if (early.length > 0) response.write(Buffer.concat(early));
-  const { socket } = response;
-  const isChunked = call.request.httpVersion === '1.1';
   send = line => {
-    if (!socket || socket.destroyed) return;
-    socket.write(isChunked ? chunkOf(line) : line);
-    if (socket.writableLength > maxUnsentBytes) response.destroy();
+    // whoever ends the answer may be faster than the end of the watch: a line after the last one would be a broken stream
+    if (response.writableEnded) return;
+    response.write(line);
+    if (response.writableLength > maxUnsentBytes) response.destroy();
   };
   const timer = setTimeout(() => response.end(), durationMs(query, engine.random));
   response.on('close', () => {
@@ -46,21 +45,6 @@ export function serveWatch({ engine }: ApiContext, call: ApiRequest, kind: Kind,
     watch.close();
   });
 }
-
-/** Framed for all watchers at once: the response's own way makes three writes of every line for each of them. */
-const chunks = new WeakMap<Buffer, Buffer>();
-
-/** RFC 9112, 7.1. */
-function chunkOf(line: Buffer): Buffer {
-  let chunk = chunks.get(line);
-  if (!chunk) {
-    chunk = Buffer.concat([Buffer.from(`${line.length.toString(16)}\r\n`), line, crlf]);
-    chunks.set(line, chunk);
-  }
-  return chunk;
-}
-
-const crlf = Buffer.from('\r\n');
 
 function durationMs(query: URLSearchParams, random: () => number): number {
   const seconds = numberParameter(query, 'timeoutSeconds');
