@@ -42,8 +42,8 @@ import {
 } from './records.js';
 import { crashesAfter } from './restart.js';
 import { addressOf, adoptSandbox, sandboxCgroup } from './sandbox.js';
+import type { LiveContainer, WorkerState } from './state.js';
 import { stopSignalOf } from './stop-signal.js';
-import type { LiveContainer, WorkerState } from './worker.js';
 
 export interface AdoptedPod {
   readonly pod: Pod;

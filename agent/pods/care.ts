@@ -5,36 +5,16 @@
 import { cgroupKill } from '../../native/index.js';
 import { describe } from '../../src/base/errors.js';
 import { failpoint } from '../../src/base/failpoint.js';
-import type { LifecycleHandler, Pod, Probe } from '../../src/kube/pod.js';
+import type { LifecycleHandler, Probe } from '../../src/kube/pod.js';
 import { runHook } from '../hooks/run.js';
 import { askProbe, type ProbeTarget } from '../probes/ask.js';
 import { ContainerProber } from '../probes/prober.js';
 import { probesOf } from '../probes/state.js';
-import {
-  type ContainerFacts,
-  containerOf,
-  factsOf,
-  isEphemeral,
-  isSidecar,
-  type LiveRun,
-  type PodFacts,
-} from './facts.js';
+import { containerOf, factsOf, isEphemeral, isSidecar, type LiveRun } from './facts.js';
 import { writeHealth } from './health.js';
-import type { PodNode } from './node-contract.js';
-import { attemptCgroup, type PodPaths } from './paths.js';
+import { attemptCgroup } from './paths.js';
 import { minimumGraceMs, type PodAction, remainingGraceMs } from './plan.js';
-import type { LiveContainer } from './worker.js';
-
-/** The pod, as its worker holds it. */
-export interface CaredPod {
-  readonly node: PodNode;
-  readonly paths: PodPaths;
-  readonly pod: () => Pod;
-  readonly facts: () => PodFacts;
-  readonly live: (name: string) => LiveContainer | undefined;
-  readonly set: (name: string, facts: ContainerFacts) => void;
-  readonly wake: () => void;
-}
+import type { LiveContainer, PodState } from './state.js';
 
 type StopAction = Extract<PodAction, { do: 'stopContainer' }>;
 
@@ -43,11 +23,11 @@ export class ContainerCare {
   /** Hooks that run, by container: aborted when it has ended. */
   readonly #hooks = new Map<string, AbortController>();
 
-  constructor(readonly of: CaredPod) {}
+  constructor(readonly of: PodState) {}
 
   /** @param resumed it ran before this agent did */
   begin(name: string, live: LiveContainer, resumed: boolean): void {
-    const hook = containerOf(this.of.pod(), name)?.lifecycle?.postStart;
+    const hook = containerOf(this.of.pod, name)?.lifecycle?.postStart;
     if (hook && this.#run(name, live)?.starting) void this.#postStart(name, live, hook);
     else this.#probe(name, live, resumed);
   }
@@ -60,30 +40,30 @@ export class ContainerCare {
   }
 
   async stop({ container: name, graceMs, why, say }: StopAction): Promise<void> {
-    const live = this.of.live(name);
+    const live = this.of.live.get(name);
     if (!live) return;
-    const facts = this.of.facts();
+    const facts = this.of.facts;
     const now = this.of.node.now();
     const remainingMs = remainingGraceMs(facts, graceMs, now);
-    const hook = graceMs > 0 ? containerOf(this.of.pod(), name)?.lifecycle?.preStop : undefined;
+    const hook = graceMs > 0 ? containerOf(this.of.pod, name)?.lifecycle?.preStop : undefined;
     const extraMs = hook ? minimumGraceMs : 0;
-    this.of.set(name, {
+    this.of.setContainer(name, {
       ...factsOf(facts, name),
       stop: { since: now, killAt: now + remainingMs + extraMs, killed: false, ...(hook && { extraMs }) },
     });
     this.#probers.get(name)?.stopping();
     const reason = why && !facts.termination?.deleted ? `: ${why}` : '';
-    this.of.node.event(this.of.pod(), 'Normal', 'Killing', say ?? `Stopping container ${name}${reason}`, name);
+    this.of.node.event(this.of.pod, 'Normal', 'Killing', say ?? `Stopping container ${name}${reason}`, name);
     await failpoint('container.beforeStop');
     if (hook) void this.#preStop(name, live, hook, remainingMs);
     else if (graceMs > 0) await this.of.node.runtime.signal(live.handle, live.stopSignal);
   }
 
   async kill(name: string): Promise<void> {
-    const live = this.of.live(name);
-    const state = factsOf(this.of.facts(), name);
+    const live = this.of.live.get(name);
+    const state = factsOf(this.of.facts, name);
     if (!live || !state.stop) return;
-    this.of.set(name, { ...state, stop: { ...state.stop, killed: true } });
+    this.of.setContainer(name, { ...state, stop: { ...state.stop, killed: true } });
     await cgroupKill(attemptCgroup(this.of.paths, name, live.attempt));
     await failpoint('container.afterKill');
   }
@@ -95,10 +75,10 @@ export class ContainerCare {
       if (run) await writeHealth(this.of.paths, name, run);
       await this.#runHook(name, live, hook);
       this.#change(name, live, { starting: false });
-      if (!factsOf(this.of.facts(), name).stop) this.#probe(name, live, false);
+      if (!factsOf(this.of.facts, name).stop) this.#probe(name, live, false);
     } catch (error) {
-      if (!this.#run(name, live) || factsOf(this.of.facts(), name).stop) return;
-      this.of.node.event(this.of.pod(), 'Warning', 'FailedPostStartHook', describe(error), name);
+      if (!this.#run(name, live) || factsOf(this.of.facts, name).stop) return;
+      this.of.node.event(this.of.pod, 'Warning', 'FailedPostStartHook', describe(error), name);
       this.#change(name, live, { condemned: { message: 'FailedPostStartHook' } });
     }
   }
@@ -108,14 +88,14 @@ export class ContainerCare {
     try {
       await this.#runHook(name, live, hook, graceMs);
     } catch (error) {
-      if (this.of.live(name) === live)
-        this.of.node.event(this.of.pod(), 'Warning', 'FailedPreStopHook', describe(error), name);
+      if (this.of.live.get(name) === live)
+        this.of.node.event(this.of.pod, 'Warning', 'FailedPreStopHook', describe(error), name);
     }
-    const state = factsOf(this.of.facts(), name);
-    if (this.of.live(name) !== live || !state.stop) return;
+    const state = factsOf(this.of.facts, name);
+    if (this.of.live.get(name) !== live || !state.stop) return;
     const { since } = state.stop;
     const extraMs = Math.max(0, this.of.node.now() + minimumGraceMs - (since + graceMs));
-    this.of.set(name, { ...state, stop: { ...state.stop, extraMs, killAt: since + graceMs + extraMs } });
+    this.of.setContainer(name, { ...state, stop: { ...state.stop, extraMs, killAt: since + graceMs + extraMs } });
     this.of.wake();
     await this.of.node.runtime.signal(live.handle, live.stopSignal).catch((error: unknown) => {
       this.of.node.log.warn({ pod: this.of.paths.uid, container: name, error: describe(error) }, 'stop signal failed');
@@ -123,7 +103,7 @@ export class ContainerCare {
   }
 
   async #runHook(name: string, live: LiveContainer, hook: LifecycleHandler, limitMs?: number): Promise<void> {
-    const { name: pod, namespace, uid } = this.of.pod().metadata;
+    const { name: pod, namespace, uid } = this.of.pod.metadata;
     const abort = new AbortController();
     // a stop ends the postStart hook that still runs
     this.#hooks.get(name)?.abort();
@@ -142,9 +122,9 @@ export class ContainerCare {
   }
 
   #probe(name: string, live: LiveContainer, resumed: boolean): void {
-    const container = containerOf(this.of.pod(), name);
+    const container = containerOf(this.of.pod, name);
     const run = this.#run(name, live);
-    if (!container || !run || isEphemeral(this.of.pod(), container)) return;
+    if (!container || !run || isEphemeral(this.of.pod, container)) return;
     const probes = probesOf(container);
     if (Object.keys(probes).length === 0) return;
     this.#probers.set(
@@ -159,27 +139,27 @@ export class ContainerCare {
         changed: ({ started, ready }) =>
           this.#change(name, live, { ...(probes.startup && { started }), ...(probes.readiness && { ready }) }),
         failed: (kind, probe) => this.#condemn(name, live, kind, probe),
-        event: (reason, message) => this.of.node.event(this.of.pod(), 'Warning', reason, message, name),
+        event: (reason, message) => this.of.node.event(this.of.pod, 'Warning', reason, message, name),
       }),
     );
   }
 
   #condemn(name: string, live: LiveContainer, kind: string, probe: Probe): void {
-    const container = containerOf(this.of.pod(), name);
-    const again = (container && isSidecar(container)) || this.of.pod().spec.restartPolicy !== 'Never';
+    const container = containerOf(this.of.pod, name);
+    const again = (container && isSidecar(container)) || this.of.pod.spec.restartPolicy !== 'Never';
     const message = `Container ${name} failed ${kind} probe${again ? ', will be restarted' : ''}`;
     const seconds = probe.terminationGracePeriodSeconds;
     this.#change(name, live, { condemned: { message, ...(seconds !== undefined && { graceMs: seconds * 1000 }) } });
   }
 
   #target(name: string, live: LiveContainer): ProbeTarget {
-    const pod = this.of.pod();
+    const pod = this.of.pod;
     const container = containerOf(pod, name);
     if (!container) throw new Error(`container ${name} is not in pod ${pod.metadata.name}`);
     const { node, paths } = this.of;
     return {
       container,
-      podIP: (pod.spec.hostNetwork ? node.hostIP : this.of.facts().sandbox?.ip) ?? node.hostIP,
+      podIP: (pod.spec.hostNetwork ? node.hostIP : this.of.facts.sandbox?.ip) ?? node.hostIP,
       exec: command =>
         node.runtime.exec({
           container: live.handle,
@@ -192,7 +172,7 @@ export class ContainerCare {
   }
 
   #run(name: string, { attempt }: LiveContainer): LiveRun | undefined {
-    const { live } = factsOf(this.of.facts(), name);
+    const { live } = factsOf(this.of.facts, name);
     return live?.attempt === attempt ? live : undefined;
   }
 
@@ -201,7 +181,7 @@ export class ContainerCare {
     const run = this.#run(name, live);
     if (!run) return;
     const changed = { ...run, ...change };
-    this.of.set(name, { ...factsOf(this.of.facts(), name), live: changed });
+    this.of.setContainer(name, { ...factsOf(this.of.facts, name), live: changed });
     this.of.wake();
     if (change.condemned) return;
     void writeHealth(this.of.paths, name, changed).catch((error: unknown) => {

@@ -4,7 +4,7 @@ import type { ExitRecord } from '../containers/contract.js';
 import { readTerminationMessage } from '../containers/termination-message.js';
 import { allContainers, type EndedRun } from './facts.js';
 import { attemptDirectory, logPath, type PodPaths, terminationFile } from './paths.js';
-import type { LiveContainer } from './worker.js';
+import type { LiveContainer } from './state.js';
 
 /** Exit code and reason of a record: 128 + signal, OOMKilled before all, 255 Unknown where the record is lost. Pure. */
 export function exitOf(record: ExitRecord): { exitCode: number; signal?: number; reason: string } {

@@ -14,9 +14,10 @@ import type { Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
 import { isSafeUid, podPaths } from './paths.js';
 import { podGraceMs } from './plan.js';
+import type { WorkerState } from './state.js';
 import { isMirror, isStatic } from './static-pod.js';
 import { forbiddenSysctl } from './sysctls.js';
-import { PodWorker, type WorkerState } from './worker.js';
+import { PodWorker } from './worker.js';
 
 /** A pod nobody wants any more (its object is gone) gets this long (reliability rule A2). */
 const orphanGraceMs = 1000;

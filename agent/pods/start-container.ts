@@ -21,8 +21,8 @@ import type { PodNode } from './node-contract.js';
 import { attemptCgroup, attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 import { crashBackoff } from './restart.js';
 import { type Sandbox, sandboxCgroup } from './sandbox.js';
+import type { LiveContainer } from './state.js';
 import { signalNumber } from './stop-signal.js';
-import type { LiveContainer } from './worker.js';
 
 export interface StartOrder {
   readonly pod: Pod;
