@@ -6,6 +6,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupKill, cgroupRemove, openProcess } from '../../native/index.js';
 import { codeOf, describe } from '../../src/base/errors.js';
+import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
 import type { ContainerHandle, ExitRecord } from '../containers/contract.js';
@@ -52,28 +53,43 @@ export interface AdoptedPod {
   readonly sandboxId?: string;
 }
 
-export async function adoptPods(node: PodNode): Promise<AdoptedPod[]> {
-  const uids = (await namesIn(podsDirectory(node.directories))).filter(isSafeUid);
-  const adopted = await Promise.all(uids.map(uid => adoptOne(node, uid)));
-  const pods = adopted.flatMap(a => a ?? []);
-  const known = new Set(pods.map(p => p.pod.metadata.uid ?? ''));
-  await removeStrangers(node, known);
-  for (const uid of uids) if (!known.has(uid)) await removeTree(join(podsDirectory(node.directories), uid));
-  await node.network.gc(new Set(pods.flatMap(p => p.sandboxId ?? [])));
-  return pods;
+export interface Adoption {
+  readonly pods: readonly AdoptedPod[];
+  /** UIDs of pods whose records could not be read now: they are left as they stand, and tried again. */
+  readonly aside: readonly string[];
 }
 
-async function adoptOne(node: PodNode, uid: string): Promise<AdoptedPod | undefined> {
-  const record = await readRecord<PodRecord>(join(podsDirectory(node.directories), uid, 'pod.json'));
-  if (!record) {
+export async function adoptPods(node: PodNode): Promise<Adoption> {
+  const uids = (await namesIn(podsDirectory(node.directories))).filter(isSafeUid);
+  const found = await Promise.all(uids.map(async uid => ({ uid, result: await tryToAdopt(node, uid) })));
+  const aside = found.flatMap(({ uid, result }) => (result === 'aside' ? uid : []));
+  const pods = found.flatMap(({ result }) => (result === 'aside' ? [] : (result ?? [])));
+  const known = new Set([...pods.map(p => p.pod.metadata.uid ?? ''), ...aside]);
+  await removeStrangers(node, known);
+  for (const uid of uids) if (!known.has(uid)) await removeTree(join(podsDirectory(node.directories), uid));
+  // whose an address is cannot be told while one pod's records are not read
+  if (aside.length === 0) await node.network.gc(new Set(pods.flatMap(p => p.sandboxId ?? [])));
+  return { pods, aside };
+}
+
+/** One that was set aside; undefined if it turns out to have no record. */
+export async function adoptAgain(node: PodNode, uid: string): Promise<AdoptedPod | undefined | 'aside'> {
+  const result = await tryToAdopt(node, uid);
+  if (result === undefined) await removeTree(join(podsDirectory(node.directories), uid));
+  return result;
+}
+
+/** 'aside': what is wrong may pass, and its containers run meanwhile; to remove them would be worse than to wait. */
+async function tryToAdopt(node: PodNode, uid: string): Promise<AdoptedPod | undefined | 'aside'> {
+  try {
+    await failpoint('adopt.pod');
+    const record = await readRecord<PodRecord>(join(podsDirectory(node.directories), uid, 'pod.json'));
+    if (record) return await adoptRecorded(node, record);
     node.log.warn({ pod: uid }, 'a pod directory without a readable record is removed, with its kernel objects');
     return undefined;
-  }
-  try {
-    return await adoptRecorded(node, record);
   } catch (error) {
-    node.log.error({ pod: uid, error: describe(error) }, 'pod could not be adopted');
-    return undefined;
+    node.log.error({ pod: uid, error: describe(error) }, 'pod could not be adopted: left as it is, and tried again');
+    return 'aside';
   }
 }
 

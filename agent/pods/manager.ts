@@ -9,7 +9,8 @@ import { keyOf } from '../../src/kube/meta.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
 import { unenforceable } from '../cgroups/resources.js';
-import type { AdoptedPod } from './adopt.js';
+import type { Adoption } from './adopt.js';
+import { AsidePods } from './aside.js';
 import type { Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
 import { isSafeUid, podPaths } from './paths.js';
@@ -31,12 +32,19 @@ export class PodManager {
   readonly #mirrors = new Map<string, Pod>();
   readonly #queue: KeyedQueue<string>;
   readonly #onMirrorGone: (key: string) => void;
+  readonly #aside: AsidePods;
 
   constructor(
     readonly node: PodNode,
     options: { readonly onMirrorGone?: (key: string) => void } = {},
   ) {
     this.#onMirrorGone = options.onMirrorGone ?? (() => {});
+    this.#aside = new AsidePods(node, (uid, adopted, wanted) => {
+      if (adopted) this.#start(adopted.pod, adopted.state);
+      if (adopted && isStatic(adopted.pod)) this.setStatic([...this.#static.values()]);
+      else if (wanted === 'gone') this.remove(uid);
+      else if (wanted) this.put(wanted);
+    });
     this.#queue = new KeyedQueue<string>({
       concurrency,
       run: uid => this.#run(uid),
@@ -46,8 +54,9 @@ export class PodManager {
   }
 
   /** Takes up what a former agent left, before anything is desired. */
-  adopt(pods: readonly AdoptedPod[]): void {
+  adopt({ pods, aside }: Adoption): void {
     for (const { pod, state } of pods) this.#start(pod, state);
+    for (const uid of aside) this.#aside.add(uid);
   }
 
   /** The whole set that the controller wants here: what is missing in it is stopped. */
@@ -58,6 +67,7 @@ export class PodManager {
       if (!wanted.has(uid) && !isStatic(worker.pod))
         worker.terminate({ deleted: true, failed: false, graceMs: orphanGraceMs });
     }
+    for (const uid of this.#aside.uids()) if (!wanted.has(uid)) this.#aside.note(uid, 'gone');
     for (const [key, mirror] of this.#mirrors) if (!wanted.has(mirror.metadata.uid)) this.#mirrorGone(key);
     // what adopted pods could not find before the link was up is here now
     this.retryObstacles();
@@ -68,6 +78,7 @@ export class PodManager {
     if (isMirror(pod)) return this.#putMirror(pod);
     const uid = pod.metadata.uid ?? '';
     if (!isSafeUid(uid)) return this.node.log.error({ uid }, 'pod with an unusable UID ignored');
+    if (this.#aside.note(uid, pod)) return;
     const worker = this.#workers.get(uid) ?? this.#begin(pod);
     if (!worker) return;
     worker.update(pod);
@@ -77,6 +88,7 @@ export class PodManager {
   /** A pod's object is gone. */
   remove(uid: string): void {
     for (const [key, mirror] of this.#mirrors) if (mirror.metadata.uid === uid) this.#mirrorGone(key);
+    this.#aside.note(uid, 'gone');
     this.#workers.get(uid)?.terminate({ deleted: true, failed: false, graceMs: orphanGraceMs });
   }
 
@@ -127,6 +139,7 @@ export class PodManager {
   }
 
   async close(): Promise<void> {
+    this.#aside.close();
     await this.#queue.close();
   }
 

@@ -62,10 +62,17 @@ export async function writeStopRecord(paths: PodPaths, record: StopRecord): Prom
   await writeFileAtomic(paths.stopRecord, JSON.stringify(record), { durable: false });
 }
 
-/** Undefined if there is none, or if it cannot be read: then the kernel's facts win. */
+/**
+ * Undefined if there is none, or if it is not what we wrote: then the kernel's facts win.
+ * @throws when the disk or this process cannot read now (EIO, EMFILE): that says nothing of what is in it
+ */
 export async function readRecord<T>(path: string): Promise<T | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (['ENOENT', 'ENOTDIR', 'EISDIR'].includes(codeOf(error) ?? '')) return undefined;
+    throw error;
+  });
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
+    return text === undefined ? undefined : (JSON.parse(text) as T);
   } catch {
     return undefined;
   }

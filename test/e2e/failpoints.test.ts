@@ -49,7 +49,7 @@ test('the points are found in the sources', () => {
 });
 
 describe.concurrent('a death at', () => {
-  test.each(names.filter(name => !name.startsWith('images.')))('%s', async name => {
+  test.each(names.filter(name => !/^(images|adopt)\./.test(name)))('%s', async name => {
     await using cluster = await start(`${name}=crash${passes[name] ? `:${passes[name]}` : ''}`);
     await create(cluster);
     await checkAll(cluster, name);

@@ -51,6 +51,20 @@ const gone = async (cluster: Cluster, name: string) =>
 const served = (cluster: Cluster, name: string) =>
   eventually('exec works', async () => (await cluster.tryKubectl(['exec', name, '--', 'true'])).code === 0);
 
+const { spec: sleeperSpec } = sleeper('') as { spec: object };
+
+/** Makes every record of the node's pods one of another boot. */
+async function forgetBoot(cluster: Cluster): Promise<void> {
+  const pods = join(cluster.dataDir, 'pods');
+  for (const name of readdirSync(pods, { recursive: true, encoding: 'utf8' })) {
+    if (!/(sandbox|attempt)\.json$/.test(name)) continue;
+    const text = readFileSync(join(pods, name), 'utf8');
+    const other = text.replace(/("boot(?:ID|Id)":")[0-9a-f]/, (_, key: string) => `${key}x`);
+    expect(other).not.toBe(text);
+    await writeFile(join(pods, name), other);
+  }
+}
+
 describe('with the node under load', () => {
   let cluster: Cluster;
   const crowd = Array.from({ length: 20 }, (_, i) => `crowd-${i}`);
@@ -287,6 +301,44 @@ describe('when `keelson up` itself ends', () => {
     await cluster.up();
     await served(cluster, 'a');
     expect(await story(cluster)).toEqual(before);
+  });
+
+  test('a pod whose records cannot be read at first is left as it is, and taken up later', async () => {
+    await using cluster = await startCluster({ keep: true });
+    await cluster.apply(sleeper('stays'), sleeper('goes'));
+    await ready(cluster, 'stays', 'goes');
+    const before = await story(cluster);
+    await cluster.down();
+    // both at the start, and each once more
+    await cluster.up({ KEELSON_FAILPOINTS: 'adopt.pod=error:4' }, false);
+    await served(cluster, 'stays');
+    await served(cluster, 'goes');
+    expect(cluster.log).toContain('pod could not be adopted');
+    expect(await story(cluster)).toEqual(before);
+    await cluster.kubectl('delete', 'pod', 'goes', '--timeout=30s');
+  });
+
+  test('after a reboot no record is believed, even where process and start time fit: everything runs again', async () => {
+    await using cluster = await startCluster({ keep: true });
+    await cluster.apply(sleeper('again'), sleeper('never', { ...sleeperSpec, restartPolicy: 'Never' }));
+    await ready(cluster, 'again', 'never');
+    await cluster.down();
+    await forgetBoot(cluster);
+    await cluster.up({}, false);
+    const restarted = await eventually('it runs again', async () => {
+      const status = await appOf(cluster, 'again');
+      return status?.ready && status.restartCount === 1 && status;
+    });
+    expect(restarted.lastState?.terminated).toMatchObject({ exitCode: 255, reason: 'Unknown' });
+    const { uid } = (await podOf(cluster, 'again')).metadata;
+    expect(
+      groupsOfPod(cluster, uid)
+        .map(([path]) => path.split('/')[2])
+        .sort(),
+    ).toEqual(['app.1', 'sandbox.1']);
+    await cluster.kubectl('wait', '--for=jsonpath={.status.phase}=Failed', 'pod/never', '--timeout=30s');
+    expect((await appOf(cluster, 'never'))?.state?.terminated).toMatchObject({ exitCode: 255, reason: 'Unknown' });
+    expect(groupsOfPod(cluster, (await podOf(cluster, 'never')).metadata.uid)).toEqual([]);
   });
 
   test('SIGTERM without --rm leaves pods running for the next one; with --rm nothing is left', async () => {
