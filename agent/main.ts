@@ -29,6 +29,7 @@ import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import { UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
+import { LiveVolumes } from './volumes/live.js';
 import { TokenKeeper } from './volumes/tokens.js';
 import { refreshTokens } from './volumes/volumes.js';
 
@@ -110,7 +111,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const ready = new Promise<void>(resolve => {
     resolveReady = resolve;
   });
+  const live = new LiveVolumes({
+    sources: { ...node.sources, allocatable: node.allocatable },
+    pods: () => manager().workers(),
+    event: node.event,
+  });
   const put = (object: KubeObject): void => {
+    live.changed(object);
     if (object.kind !== 'Pod') return object.kind === 'Node' ? undefined : manager().retryObstacles();
     manager().put(object as Pod);
     pods.mirrorAppeared(object as Pod);
@@ -129,6 +136,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         const found = objects.filter(o => o.kind === 'Pod') as Pod[];
         manager().sync(found);
         for (const pod of found) pods.mirrorAppeared(pod);
+        live.all();
       },
       onPut: put,
       onGone: (kind, uid) => {

@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupKill, cgroupRemove, type LinkInfo, netlink } from '../native/index.js';
+import { cgroupKill, cgroupRemove, type LinkInfo, netlink, writeFiles } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
 
 export interface ResetTarget {
@@ -79,15 +79,29 @@ const ours = new Set([
 ]);
 const isOurs = (name: string): boolean => ours.has(name) || /\.sock$|^\..*\.tmp$|^store\.db/.test(name);
 
+const mountPoints = (): string[] =>
+  readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map(line => line.split(' ')[4] ?? '');
+
+/** Volumes in memory are mounts that we made. */
+const isVolumeIn =
+  (directory: string) =>
+  (mount: string): boolean =>
+    mount.startsWith(`${directory}/pods/`) && /^[^/]+\/volumes\/[^/]+$/.test(mount.slice(`${directory}/pods/`.length));
+
 /**
  * Takes away what is ours in it, and the directory itself if that was all: one that was named by mistake loses nothing.
  * Refuses to cross a mount: what is mounted below is not ours to delete (reliability rule A1.8).
  */
 async function removeDirectory(path: string): Promise<boolean> {
   if (!existsSync(path)) return false;
-  const mounts = readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map(line => line.split(' ')[4] ?? '');
+  await writeFiles(
+    mountPoints()
+      .filter(isVolumeIn(path))
+      .map(volume => ({ op: 'unmount', path: volume })),
+  );
+  const mounts = mountPoints();
   const inside = mounts.filter(m => m.startsWith(`${path}/`));
   if (inside.length > 0) throw new Error(`something is mounted below it: ${inside.join(', ')}; unmount it first`);
   const names = await readdir(path);

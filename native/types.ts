@@ -52,6 +52,15 @@ export interface SpawnSpec {
 /** Files of one cgroup, as written by the caller's pure function: name → value. Written in the order given. */
 export type CgroupFiles = readonly (readonly [file: string, value: string])[];
 
+export interface VolumeFile {
+  /** Relative, without `..`. */
+  readonly path: string;
+  readonly data: Uint8Array;
+  readonly mode: number;
+  /** User ID; root without it. The group is the volume's. */
+  readonly owner?: number;
+}
+
 /** One step of `writeFiles`. Modes of files are as given, whatever the umask is. */
 export type FileOp =
   /** With its parents, which get the same mode. One that is there stays as it is. */
@@ -60,8 +69,28 @@ export type FileOp =
   | { readonly op: 'write'; readonly path: string; readonly data: string; readonly mode: number }
   /** By a rename: readers see the old content or the new, never a part. */
   | { readonly op: 'replace'; readonly path: string; readonly data: string; readonly mode: number }
+  /**
+   * A directory of files whose content changes as a whole: a fresh directory, `..data` switched to it by a rename, one
+   * link per first component; what is not in `files` disappears. Made if it is missing.
+   */
+  | { readonly op: 'volume'; readonly path: string; readonly files: readonly VolumeFile[]; readonly group?: number }
+  /** A file system of its own on a directory, made if missing. Where one of that type is mounted already, nothing. */
+  | { readonly op: 'mount'; readonly path: string; readonly type: 'tmpfs' | 'hugetlbfs'; readonly options: string }
+  /** Out of sight now, out of memory with its last user. Nothing mounted is success. */
+  | { readonly op: 'unmount'; readonly path: string }
   /** fsync of a file or directory. */
   | { readonly op: 'sync'; readonly path: string };
+
+/** What a device program allows. */
+export interface DeviceRule {
+  /** Character, block, or both. */
+  readonly type: 'c' | 'b' | 'a';
+  /** Undefined: any. */
+  readonly major?: number;
+  readonly minor?: number;
+  /** Of r, w and m (mknod). */
+  readonly access: string;
+}
 
 export interface CgroupStats {
   /** -1 where the controller is not there. */
@@ -199,4 +228,37 @@ export interface VethInfo {
   readonly hostIndex: number;
   readonly hostMac: string;
   readonly mac: string;
+}
+
+/** As the kernel counts protocol families, of addresses and of nftables' tables: IPv4, IPv6. */
+export type NfFamily = 2 | 10;
+
+/** Elements of one set or map of nftables. Keys and values lie one after another, each part padded to 4 bytes. */
+export interface NftElements {
+  readonly op: 'add' | 'delete';
+  readonly set: string;
+  readonly keySize: number;
+  readonly keys: Uint8Array;
+  /** Ends of intervals, as many as keys. */
+  readonly keyEnds?: Uint8Array;
+  readonly valueSize?: number;
+  /** Of a map, as many as keys; not for `delete`. */
+  readonly values?: Uint8Array;
+  /** Of a verdict map instead: the chain that each key goes to. */
+  readonly chains?: readonly string[];
+}
+
+export interface NftCount {
+  /** -1: there is no such table, or not all of the sets. */
+  readonly rules: number;
+  readonly elements: readonly number[];
+}
+
+/** Connections to one service address that shall be forgotten. */
+export interface ForgetConnections {
+  /** Undefined: any address of the node, as long as it was translated. */
+  readonly address?: string;
+  readonly port: number;
+  /** Endpoints, as `10.244.0.5 8080`, whose connections stay. */
+  readonly keep: readonly string[];
 }

@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { writeFiles } from '../../native/index.js';
 import { codeOf } from '../../src/base/errors.js';
 import { readAttempt } from './attempt.js';
 
@@ -22,7 +23,17 @@ export async function removeTree(directory: string): Promise<void> {
   try {
     await rm(directory, { recursive: true, force: true });
   } catch (error) {
+    if (codeOf(error) === 'EBUSY') return removeMountPoint(error, directory);
     if (codeOf(error) !== 'ENAMETOOLONG') throw error;
     await run('rm', ['-rf', '--one-file-system', '--', directory]);
   }
+}
+
+/** A volume in memory that an agent left mounted which died before it knew the pod: it goes, and then the tree. */
+async function removeMountPoint(error: unknown, directory: string): Promise<void> {
+  const { path } = error as NodeJS.ErrnoException;
+  if (!path?.startsWith(`${directory}/`)) throw error;
+  await writeFiles([{ op: 'unmount', path }]);
+  await rm(path, { recursive: true });
+  await removeTree(directory);
 }

@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { removeAttemptTree } from '../containers/remove.js';
+import { unmountVolumes } from '../volumes/release.js';
 import type { Termination } from './facts.js';
 import { attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 
@@ -101,5 +102,6 @@ export async function removeAttempt(paths: PodPaths, container: string, attempt:
 export async function removePodDirectory(paths: PodPaths): Promise<void> {
   // the record, by which an agent would find the rest again, goes last
   await rm(paths.logs, { recursive: true, force: true });
+  await unmountVolumes(paths.volumes);
   await rm(paths.directory, { recursive: true, force: true });
 }

@@ -8,20 +8,16 @@ import { expand } from '../containers/expand.js';
 import { type TokenSource, type VolumeContext, VolumeError, type VolumeKind } from './contract.js';
 import { downwardApiVolume } from './downward-api.js';
 import { emptyDir } from './empty-dir.js';
+import { isMade } from './files.js';
 import { hostPath } from './host-path.js';
 import { configMapVolume, secretVolume } from './object-files.js';
 import { projectedVolume } from './projected.js';
 import { openSubPath, pathOf } from './sub-path.js';
 import { hasTokenDue } from './tokens.js';
 
-const kinds: readonly VolumeKind[] = [
-  emptyDir,
-  hostPath,
-  configMapVolume,
-  secretVolume,
-  downwardApiVolume,
-  projectedVolume,
-];
+/** Files made by the node of what objects say. */
+const fileKinds: readonly VolumeKind[] = [configMapVolume, secretVolume, downwardApiVolume, projectedVolume];
+const kinds: readonly VolumeKind[] = [emptyDir, hostPath, ...fileKinds];
 
 export interface PreparedVolume {
   readonly source: string;
@@ -69,6 +65,21 @@ function contextOf(pod: Pod, directory: string, sources: VolumeSources): VolumeC
     },
     allocatable: sources.allocatable ?? {},
   };
+}
+
+/**
+ * Writes the volumes of a running pod anew that show objects, if they show something else now. Those that were never made
+ * are left to `prepareVolumes`. Throws the first VolumeError after it has tried them all.
+ */
+export async function refreshVolumes(pod: Pod, directory: string, sources: VolumeSources): Promise<void> {
+  const errors: unknown[] = [];
+  for (const volume of pod.spec.volumes ?? []) {
+    const place = join(directory, volume.name);
+    const kind = fileKinds.find(k => k.serves(volume));
+    if (!kind || !(await isMade(place))) continue;
+    await kind.prepare(volume, contextOf(pod, place, sources)).catch((error: unknown) => void errors.push(error));
+  }
+  if (errors.length > 0) throw errors[0];
 }
 
 /** Writes the volumes anew whose tokens are near their end. Throws VolumeError; what was there stays then. */

@@ -8,31 +8,41 @@
 
 #include "convert.h"
 #include "files.h"
+#include "mount.h"
+#include "volume_files.h"
 #include "worker.h"
 
 namespace keelson {
 namespace {
 
-enum class Kind { Directory, Write, Replace, Sync };
+enum class Kind { Directory, Write, Replace, Sync, Volume, Mount, Unmount };
 
 struct FileOp {
   Kind kind;
   std::string path;
   std::string data;
   mode_t mode;
+  VolumeContent content;
+  std::string type, options;  ///< of a mount
 };
 
 /** index.ts has no other names. */
 Kind kindOf(const std::string& name) {
   if (name == "directory") return Kind::Directory;
   if (name == "write") return Kind::Write;
+  if (name == "volume") return Kind::Volume;
+  if (name == "mount") return Kind::Mount;
+  if (name == "unmount") return Kind::Unmount;
   return name == "replace" ? Kind::Replace : Kind::Sync;
 }
 
 FileOp opOf(Napi::Value value) {
   const auto object = value.As<Napi::Object>();
   const Kind kind = kindOf(stringOf(object, "op"));
-  return {kind, stringOf(object, "path"), stringOr(object, "data"), static_cast<mode_t>(numberIf(object, "mode").value_or(0))};
+  FileOp op{kind, stringOf(object, "path"), stringOr(object, "data"), static_cast<mode_t>(numberIf(object, "mode").value_or(0)), {},
+            stringOr(object, "type"), stringOr(object, "options")};
+  if (kind == Kind::Volume) op.content = volumeContentOf(object);
+  return op;
 }
 
 /** The mode is as given, whatever the umask is. @param flags how to open it for writing */
@@ -77,6 +87,12 @@ void perform(const FileOp& op) {
       return replace(op);
     case Kind::Sync:
       return sync(op.path);
+    case Kind::Volume:
+      return switchVolume(op.path, op.content);
+    case Kind::Mount:
+      return mountOnce(op.path, op.type, op.options);
+    case Kind::Unmount:
+      return unmount(op.path);
   }
 }
 
