@@ -9,6 +9,7 @@ import { describe, UserError } from '../src/base/errors.js';
 import { createLogger, type Logger } from '../src/base/log.js';
 import { acquireLock } from '../src/base/process-lock.js';
 import { version } from '../src/base/version.js';
+import type { Service } from '../src/kube/api/core-v1.js';
 import type { KubeObject } from '../src/kube/meta.js';
 import type { ConfigMap, Secret } from '../src/kube/node.js';
 import type { Pod } from '../src/kube/pod.js';
@@ -117,7 +118,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     event: node.event,
   });
   const put = (object: KubeObject): void => {
+    takeObject(object);
     live.changed(object);
+  };
+  const takeObject = (object: KubeObject): void => {
     if (object.kind !== 'Pod') return object.kind === 'Node' ? undefined : manager().retryObstacles();
     manager().put(object as Pod);
     pods.mirrorAppeared(object as Pod);
@@ -267,6 +271,7 @@ function podNode({
     runtime,
     images,
     prefetchTokens: pod => tokens.prefetch(pod),
+    services: () => link().objectsOf('Service') as Service[],
     sources: {
       token: (pod, source) => tokens.get(pod, source),
       configMap: (namespace, name) => link().object('ConfigMap', namespace, name) as ConfigMap | undefined,

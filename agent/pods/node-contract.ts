@@ -1,5 +1,6 @@
 /** What a pod worker is given by its node: every edge it may touch, so that nothing else can be reached from it. */
 import type { Logger } from '../../src/base/log.js';
+import type { Service } from '../../src/kube/api/core-v1.js';
 import type { Pod, PodStatus } from '../../src/kube/pod.js';
 import type { ContainerRuntime } from '../containers/contract.js';
 import type { ImageStore } from '../images/contract.js';
@@ -19,6 +20,8 @@ export interface PodNode extends SandboxNode {
   readonly runtime: ContainerRuntime;
   readonly images: ImageStore;
   readonly sources: VolumeSources;
+  /** The Services that this node knows of, for the environment of containers. */
+  readonly services: () => readonly Service[];
   /** Has the tokens of the pod's volumes asked for already, while its sandbox is made. */
   readonly prefetchTokens?: (pod: Pod) => void;
   readonly log: Logger;

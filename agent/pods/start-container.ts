@@ -11,6 +11,7 @@ import { referencesOf } from '../../src/link/interest.js';
 import { containerFiles, oomScoreAdj } from '../cgroups/resources.js';
 import { ContainerConfigError, StartError } from '../containers/contract.js';
 import { resolveEnv } from '../containers/env.js';
+import { serviceEnv } from '../containers/service-env.js';
 import { containerSpec } from '../containers/spec.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
 import { VolumeError } from '../volumes/contract.js';
@@ -135,7 +136,11 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     container,
     configMaps,
     secrets,
-    services: [],
+    services: serviceEnv({
+      services: node.services(),
+      namespace: pod.metadata.namespace ?? 'default',
+      links: pod.spec.enableServiceLinks ?? true,
+    }),
     hostIP: node.hostIP,
     podIP: order.podIP,
     allocatable: node.allocatable,

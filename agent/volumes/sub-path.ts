@@ -4,7 +4,7 @@
  * is no name left that somebody could exchange in between (reliability rule B8; CVE-2017-1002101, CVE-2021-25741).
  */
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
+import { chmod, type FileHandle, mkdir, open, realpath } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { codeOf } from '../../src/base/errors.js';
 import { VolumeError } from './contract.js';
@@ -12,6 +12,7 @@ import { VolumeError } from './contract.js';
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** Opens the place, not the file: a pipe does not block, a device is not touched. Node has no name for it. */
 const O_PATH = 0o10000000;
+const permissions = 0o7777;
 
 /** The same place for another process: `/proc/PID/fd/N` leads to what was opened, whatever its name is now. */
 export const pathOf = (handle: FileHandle): string => `/proc/${process.pid}/fd/${handle.fd}`;
@@ -19,9 +20,12 @@ export const pathOf = (handle: FileHandle): string => `/proc/${process.pid}/fd/$
 /** @param root the volume's source; @param subPath relative, without `..`. Missing directories are made. Throws VolumeError. */
 export async function openSubPath(root: string, subPath: string): Promise<FileHandle> {
   const parts = (await resolved(root, subPath)).split('/').filter(Boolean);
-  let here = await open(await realpath(root), O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  const base = await realpath(root);
+  if (parts.length === 0) return open(base, O_PATH | O_NOFOLLOW);
+  let here = await open(base, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  const { mode } = await here.stat();
   for (const [i, part] of parts.entries()) {
-    const next = await step(here, part, i === parts.length - 1)
+    const next = await step(here, part, i === parts.length - 1, mode & permissions)
       .catch((error: unknown) => {
         throw new VolumeError(`subPath "${subPath}": ${part}: ${codeOf(error) ?? String(error)}`, { cause: error });
       })
@@ -44,13 +48,16 @@ async function resolved(root: string, subPath: string): Promise<string> {
   return inside;
 }
 
-async function step(parent: FileHandle, name: string, last: boolean): Promise<FileHandle> {
+/** @param mode of a directory that is made: the volume's own, so that whoever writes there may write here too */
+async function step(parent: FileHandle, name: string, last: boolean, mode: number): Promise<FileHandle> {
   const place = `${pathOf(parent)}/${name}`;
   const flags = O_PATH | O_NOFOLLOW | (last ? 0 : O_DIRECTORY);
   const opened = await open(place, flags).catch(async (error: unknown) => {
     if (codeOf(error) !== 'ENOENT') throw error;
-    await mkdir(place, 0o755);
-    return open(place, flags | O_DIRECTORY);
+    await mkdir(place, 0o700);
+    const made = await open(place, flags | O_DIRECTORY);
+    await chmod(pathOf(made), mode);
+    return made;
   });
   if (!(await opened.stat()).isSymbolicLink()) return opened;
   await opened.close();

@@ -147,6 +147,11 @@ export class LinkClient {
     return undefined;
   }
 
+  /** All of a kind that the controller has told this node of. */
+  objectsOf(kind: string): KubeObject[] {
+    return [...this.#desired.values()].filter(object => object.kind === kind);
+  }
+
   /** Resolves when everything reported is acknowledged, or after `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
     const until = Date.now() + timeoutMs;

@@ -103,9 +103,11 @@ export class HubConnection {
     const pod = object as Pod;
     const uid = pod.metadata.uid ?? '';
     if (deleted || !isPodOf(pod, this.node)) {
-      if (!this.#pods.delete(uid)) return;
+      const references = this.#pods.get(uid);
+      if (!references) return;
+      this.#pods.delete(uid);
       this.#queue(name, goneOf(pod), revision);
-      return;
+      return this.#dropReferences(references, revision);
     }
     if (this.#pods.has(uid) && previous && sameForNode(previous as Pod, pod)) return;
     const references = referencesOf(pod);
@@ -120,6 +122,16 @@ export class HubConnection {
     const [kind = '', namespace, object = ''] = name.split('/');
     const found = this.#options.view.get(kind as 'ConfigMap' | 'Secret', namespace, object);
     if (found) this.#queue(name, { put: found }, revision);
+  }
+
+  /** What no pod names any more is not kept up to date: the node must forget it, or a later pod would see it as it was. */
+  #dropReferences(references: Iterable<ObjectName>, revision: number): void {
+    for (const reference of references) {
+      const uid = this.#told.get(reference);
+      if (uid === undefined || this.#isReferenced(reference)) continue;
+      const [kind = '', namespace = '', name = ''] = reference.split('/');
+      this.#queue(reference, { gone: { kind, namespace, name, uid } }, revision);
+    }
   }
 
   #isReferenced(name: ObjectName): boolean {
