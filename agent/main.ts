@@ -11,23 +11,26 @@ import { acquireLock } from '../src/base/process-lock.js';
 import { version } from '../src/base/version.js';
 import type { Service } from '../src/kube/api/core-v1.js';
 import type { KubeObject } from '../src/kube/meta.js';
-import type { ConfigMap, Secret } from '../src/kube/node.js';
+import type { ConfigMap, Node, Secret } from '../src/kube/node.js';
 import type { Pod } from '../src/kube/pod.js';
 import { LinkClient } from '../src/link/client.js';
+import type { RunningContainer } from './admission/node-resources.js';
+import { NodeSupply, type ResourceOptions } from './admission/supply.js';
 import { createContainerRuntime } from './containers/runtime.js';
 import { linkAddress } from './credentials.js';
 import { EventRecorder } from './events.js';
 import { createImageStore } from './images/store.js';
-import { type CgroupTree, cgroupTree, cpuCount, memoryBytes, nodeAddress, systemInfo } from './machine.js';
+import { type CgroupTree, cgroupTree, memoryBytes, nodeAddress, systemInfo } from './machine.js';
 import { NodeReporter } from './node-reporter.js';
 import { PodReporter } from './pod-reporter.js';
 import { adoptPods } from './pods/adopt.js';
 import { logCheckMs, rotateLogs } from './pods/log-keeper.js';
 import { PodManager } from './pods/manager.js';
 import type { PodNode } from './pods/node-contract.js';
-import { attemptDirectory, cgroupRoot, type NodePaths } from './pods/paths.js';
+import { attemptCgroup, attemptDirectory, cgroupRoot, type NodePaths } from './pods/paths.js';
 import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
+import type { PodWorker } from './pods/worker.js';
 import { UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
 import { LiveVolumes } from './volumes/live.js';
@@ -50,6 +53,8 @@ export interface AgentOptions {
   /** On stop, take every pod, link, cgroup and rule away. */
   readonly removeOnStop: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  /** What of this node pods may use. */
+  readonly resources: ResourceOptions;
 }
 
 export interface Agent {
@@ -91,7 +96,24 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     link().report(`event/${key}`, { t: 'event', event }),
   );
   const pods = new PodReporter((key, report) => link().report(key, report), manager);
+  const supply = new NodeSupply({
+    options: options.resources,
+    dataDir: options.dataDir,
+    maxPods: options.maxPods,
+    controllers: tree.controllers,
+    log,
+    node: () => parts.link?.object('Node', '', options.nodeName) as Node | undefined,
+    onSharedCpus: () => parts.manager && void spreadCpus(),
+    onChange: () => parts.link?.connected && void reporter.report(),
+  });
+  function spreadCpus(): Promise<void> {
+    return supply.resources
+      .spreadCpus(runningContainers(manager().workers()))
+      .catch((error: unknown) => log.warn({ error: describe(error) }, 'CPUs could not be shared out anew'));
+  }
   const node = podNode({
+    supply,
+    activePods: () => manager().activePods(),
     options,
     tree,
     directories,
@@ -106,7 +128,16 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   parts.manager = new PodManager(node, { onMirrorGone: key => pods.mirror(key) });
   const streams = new StreamServer(parts.manager);
-  const reporter = new NodeReporter({ ...options, name: options.nodeName, address: hostIP, info, images, link, log });
+  const reporter = new NodeReporter({
+    ...options,
+    name: options.nodeName,
+    address: hostIP,
+    info,
+    images,
+    link,
+    log,
+    capacity: () => supply.capacity(),
+  });
 
   let resolveReady: () => void = () => {};
   const ready = new Promise<void>(resolve => {
@@ -159,6 +190,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
 
   parts.manager.adopt(await adoptPods(node));
+  supply.resources.adopted(parts.manager.activePods());
+  await supply.start();
   const files = staticFiles(options, log, events, found => {
     manager().setStatic(found);
     pods.setStatic(found);
@@ -193,6 +226,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       for (const timer of timers) clearInterval(timer);
       reporter.stop();
       await files.close();
+      await supply.close();
       if (options.removeOnStop) await manager().stopAll(removalGraceMs);
       events.flush();
       await link().drain(3000);
@@ -205,6 +239,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       lock.release();
     },
   };
+}
+
+function* runningContainers(workers: Iterable<PodWorker>): Iterable<RunningContainer> {
+  for (const { pod, paths, facts } of workers)
+    for (const [container, { live }] of Object.entries(facts.containers))
+      if (live) yield { pod, container, cgroup: attemptCgroup(paths, container, live.attempt) };
 }
 
 /** Loopback, our top cgroup with its controllers, the bridge and its rules. */
@@ -225,6 +265,8 @@ async function prepareKernel(options: AgentOptions, tree: CgroupTree, directorie
 }
 
 interface NodeParts {
+  readonly supply: NodeSupply;
+  readonly activePods: () => readonly Pod[];
   readonly options: AgentOptions;
   readonly tree: CgroupTree;
   readonly directories: NodePaths;
@@ -240,6 +282,8 @@ interface NodeParts {
 
 /** Everything a pod worker may touch. */
 function podNode({
+  supply,
+  activePods,
   options,
   tree,
   directories,
@@ -259,7 +303,11 @@ function podNode({
     directories,
     hostIP,
     memoryBytes: memoryBytes('MemTotal'),
-    allocatable: { cpu: String(cpuCount()), memory: String(memoryBytes('MemTotal')) },
+    resources: supply.resources,
+    activePods,
+    get allocatable() {
+      return supply.capacity().allocatable;
+    },
     dns: {
       clusterDNS: undefined,
       nodeResolvConf: existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '',
@@ -279,8 +327,14 @@ function podNode({
     },
     log,
     now: Date.now,
-    report: (pod, status) => pods.status(pod, status),
-    gone: (pod, last) => pods.gone(pod, last),
+    report: (pod, status) => {
+      if (status.phase === 'Succeeded' || status.phase === 'Failed') supply.resources.keep(activePods());
+      pods.status(pod, status);
+    },
+    gone: (pod, last) => {
+      supply.resources.keep(activePods());
+      pods.gone(pod, last);
+    },
     event: (pod, type, reason, message, container) =>
       events.record(pods.apiPod(pod) ?? pod, type, reason, message, container && `spec.containers{${container}}`),
     removeAttempts: async (paths, container) => {

@@ -1,17 +1,16 @@
 /** The Node object and its conditions from measurements. Pure. */
 import type { Condition } from '../src/kube/meta.js';
 import type { Node, NodeSystemInfo } from '../src/kube/node.js';
+import { type Capacity, reservedDiskShare, reservedMemoryBytes } from './admission/capacity.js';
 import type { Disk } from './machine.js';
 
 export interface NodeFacts {
   readonly name: string;
   readonly address: string;
   readonly podCIDR: string;
-  readonly cpus: number;
-  readonly memoryTotalBytes: number;
+  readonly amounts: Capacity;
   readonly memoryAvailableBytes: number;
   readonly disk: Disk;
-  readonly maxPods: number;
   readonly info: NodeSystemInfo;
   readonly labels: Readonly<Record<string, string>>;
   readonly images: readonly { readonly names: string[]; readonly sizeBytes: number }[];
@@ -22,18 +21,7 @@ export interface NodeFacts {
   readonly now: number;
 }
 
-const mebi = 1024 * 1024;
-/** Kubelet's hard eviction thresholds: what is not handed to pods (reliability rule A9). */
-const reservedMemoryBytes = 100 * mebi;
-const reservedDiskShare = 0.1;
-
 export function nodeObject(f: NodeFacts): Node {
-  const capacity = {
-    cpu: String(f.cpus),
-    memory: `${Math.floor(f.memoryTotalBytes / 1024)}Ki`,
-    pods: String(f.maxPods),
-    'ephemeral-storage': `${Math.floor(f.disk.totalBytes / 1024)}Ki`,
-  };
   return {
     apiVersion: 'v1',
     kind: 'Node',
@@ -50,12 +38,7 @@ export function nodeObject(f: NodeFacts): Node {
     },
     spec: { podCIDR: f.podCIDR, podCIDRs: [f.podCIDR] },
     status: {
-      capacity,
-      allocatable: {
-        ...capacity,
-        memory: `${Math.floor((f.memoryTotalBytes - reservedMemoryBytes) / 1024)}Ki`,
-        'ephemeral-storage': String(Math.floor(f.disk.totalBytes * (1 - reservedDiskShare))),
-      },
+      ...f.amounts,
       conditions: conditions(f),
       addresses: [
         { type: 'InternalIP', address: f.address },

@@ -2,15 +2,16 @@
 import type { Logger } from '../src/base/log.js';
 import type { NodeStatus, NodeSystemInfo } from '../src/kube/node.js';
 import type { LinkClient } from '../src/link/client.js';
+import type { Capacity } from './admission/capacity.js';
 import type { ImageStore } from './images/contract.js';
-import { cpuCount, diskOf, memoryBytes } from './machine.js';
+import { diskOf, memoryBytes } from './machine.js';
 import { nodeObject } from './node-object.js';
 
 export interface NodeReporterOptions {
   readonly name: string;
   readonly address: string;
   readonly podCIDR: string;
-  readonly maxPods: number;
+  readonly capacity: () => Capacity;
   readonly labels: Readonly<Record<string, string>>;
   readonly info: NodeSystemInfo;
   readonly dataDir: string;
@@ -51,8 +52,7 @@ export class NodeReporter {
     });
     const object = nodeObject({
       ...this.#options,
-      cpus: cpuCount(),
-      memoryTotalBytes: memoryBytes('MemTotal'),
+      amounts: this.#options.capacity(),
       memoryAvailableBytes: memoryBytes('MemAvailable'),
       disk: diskOf(dataDir),
       images: list.map(i => ({ names: [...i.references], sizeBytes: i.sizeBytes })),

@@ -10,6 +10,7 @@ import type {
   AddressInfo,
   CgroupFiles,
   CgroupStats,
+  DeviceRule,
   ExitStatus,
   FileOp,
   LinkInfo,
@@ -87,6 +88,8 @@ interface Binding {
   cgroupRemove(path: string): Promise<void>;
   cgroupStats(paths: readonly string[]): Promise<(CgroupStats | null)[]>;
   cgroupPids(path: string): Promise<number[]>;
+  cgroupDevices(path: string, rules: readonly DeviceRule[]): Promise<void>;
+  diskUsage(paths: readonly string[]): Promise<number[]>;
   netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]>;
   writeFiles(ops: readonly FileOp[]): Promise<void>;
   makeNode(path: string, mode: number, major: number, minor: number): void;
@@ -186,6 +189,16 @@ export function cgroupStats(paths: readonly string[]): Promise<(CgroupStats | nu
 /** The pids of a group (not of its descendants). */
 export function cgroupPids(path: string): Promise<number[]> {
   return addon().cgroupPids(path);
+}
+
+/** From now on the processes of a group may open and make only these devices; once per group (cgroup v2, BPF). */
+export function cgroupDevices(path: string, rules: readonly DeviceRule[]): Promise<void> {
+  return addon().cgroupDevices(path, rules);
+}
+
+/** Bytes that each tree takes on its filesystem; 0 for what is not there. Walks on the thread pool. */
+export function diskUsage(paths: readonly string[]): Promise<number[]> {
+  return addon().diskUsage(paths);
 }
 
 /** Runs a list of rtnetlink operations in one namespace, in one trip, in order; stops at the first failure. */

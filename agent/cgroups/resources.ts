@@ -86,14 +86,18 @@ function total(
 /** Limits that this kernel cannot enforce, in words; such a pod is refused, its limit never silently dropped (design §4). */
 export function unenforceable(pod: Pod, controllers: ReadonlySet<string>): string[] {
   return [...(pod.spec.initContainers ?? []), ...pod.spec.containers].flatMap(c =>
-    (['cpu', 'memory'] as const).flatMap(resource =>
-      c.resources?.limits?.[resource] !== undefined && !controllers.has(resource)
-        ? [
-            `container ${c.name}: limits.${resource} ${c.resources.limits[resource]} needs the cgroup v2 controller "${resource}"`,
-          ]
-        : [],
-    ),
+    Object.entries(c.resources?.limits ?? {}).flatMap(([resource, limit]) => {
+      const controller = controllerOf(resource);
+      if (controller === undefined || controllers.has(controller)) return [];
+      return [`container ${c.name}: limits.${resource} ${limit} needs the cgroup v2 controller "${controller}"`];
+    }),
   );
+}
+
+/** What enforces a limit; undefined: no controller does. */
+function controllerOf(resource: string): string | undefined {
+  if (resource === 'cpu' || resource === 'memory') return resource;
+  return resource.startsWith('hugepages-') ? 'hugetlb' : undefined;
 }
 
 /** Kubernetes' formula (reliability rule A8). */

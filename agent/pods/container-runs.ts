@@ -7,12 +7,12 @@ import { VolumeError } from '../volumes/contract.js';
 import { prepareVolumes } from '../volumes/volumes.js';
 import { ContainerCare } from './care.js';
 import { endedRun } from './ended.js';
-import { type ContainerFacts, containerOf, type EndedRun, factsOf, isEphemeral, resourcesOf } from './facts.js';
+import { type ContainerFacts, containerOf, type EndedRun, factsOf, isEphemeral } from './facts.js';
 import { freshHealth } from './health.js';
 import { attemptCgroup } from './paths.js';
 import type { PodRecords } from './pod-records.js';
+import { PodResize } from './pod-resize.js';
 import { listAttempts, removeAttempt } from './records.js';
-import { resizeContainer, resizeProblem } from './resize.js';
 import { crashesAfter, nextStartAt } from './restart.js';
 import type { Sandbox } from './sandbox.js';
 import { type StartOutcome, startContainer } from './start-container.js';
@@ -20,12 +20,14 @@ import type { LiveContainer, PodState } from './state.js';
 
 export class ContainerRuns {
   readonly care: ContainerCare;
+  readonly #resize: PodResize;
 
   constructor(
     readonly of: PodState,
     readonly records: PodRecords,
   ) {
     this.care = new ContainerCare(of);
+    this.#resize = new PodResize(of, records);
   }
 
   async start(name: string): Promise<void> {
@@ -34,6 +36,7 @@ export class ContainerRuns {
     // one that was added later: a new agent must know of it
     if (isEphemeral(this.of.pod, { name })) await this.records.write().then(() => this.records.durable());
     const attempt = factsOf(this.of.facts, name).nextAttempt;
+    if (attempt > 0) await this.#resize.beforeRestart();
     const outcome = await this.#attempt(name, attempt);
     if (outcome.result !== 'started') return this.#failed(name, attempt, outcome);
     this.#started(name, attempt, outcome);
@@ -102,24 +105,8 @@ export class ContainerRuns {
     }
   }
 
-  /** Given or refused as a whole; what was refused stays so until the pod asks for something else. */
-  async resize(name: string): Promise<void> {
-    const { node, pod, paths } = this.of;
-    const state = factsOf(this.of.facts, name);
-    const container = containerOf(pod, name);
-    if (!container || !state.live) return;
-    try {
-      const problem = resizeProblem(pod, node.controllers);
-      if (problem) throw new Error(problem);
-      await resizeContainer(node, pod, paths, container, state.live.attempt);
-      this.of.setContainer(name, { ...state, live: { ...state.live, resources: container.resources ?? {} } });
-      // a new agent must not take it for what it was at first
-      await this.records.write();
-    } catch (error) {
-      const message = describe(error);
-      this.of.facts = { ...this.of.facts, resizeRefused: { wanted: resourcesOf(pod), message } };
-      node.event(pod, 'Warning', 'ResizeInfeasible', message, name);
-    }
+  resize(name: string): Promise<void> {
+    return this.#resize.resize(name);
   }
 
   /** @param resumed it ran before this agent did */

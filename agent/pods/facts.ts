@@ -87,14 +87,25 @@ export interface Termination {
   readonly graceMs: number;
 }
 
+/** A resize that was not done. */
+export interface ResizeRefused {
+  /** What was asked for (`resourcesOf`): something else is another question. */
+  readonly wanted: string;
+  readonly message: string;
+  /** Infeasible: never here, so not tried again. Deferred: others hold it now. Error: it was begun and did not succeed. */
+  readonly reason?: 'Infeasible' | 'Deferred' | 'Error';
+  /** Tried again then. */
+  readonly retryAt?: number;
+}
+
 export interface PodFacts {
   readonly sandbox?: SandboxFacts;
   /** Sandboxes ever made for this pod. */
   readonly nextSandbox: number;
   readonly sandboxObstacle?: Obstacle;
   readonly volumesObstacle?: Obstacle;
-  /** The resources that it asks for now, and why it cannot have them; not tried again for the same ones. */
-  readonly resizeRefused?: { readonly wanted: string; readonly message: string };
+  /** The resources that it asks for now, and why it does not have them. */
+  readonly resizeRefused?: ResizeRefused;
   readonly containers: Readonly<Record<string, ContainerFacts>>;
   /** When the node first took up this pod. */
   readonly startTime: string;

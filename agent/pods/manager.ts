@@ -17,11 +17,13 @@ import { isSafeUid, podPaths } from './paths.js';
 import { podGraceMs } from './plan.js';
 import type { WorkerState } from './state.js';
 import { isMirror, isStatic } from './static-pod.js';
+import { podPhase } from './status.js';
 import { forbiddenSysctl } from './sysctls.js';
 import { PodWorker } from './worker.js';
 
 /** A pod nobody wants any more (its object is gone) gets this long (reliability rule A2). */
 const orphanGraceMs = 1000;
+const terminalPhases: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
 /** How many pods may be worked on at once: most of a run waits for the kernel. */
 const concurrency = 16;
 
@@ -152,7 +154,7 @@ export class PodManager {
     const phase = pod.status?.phase;
     const finished = phase === 'Succeeded' || phase === 'Failed';
     if (finished && !pod.metadata.deletionTimestamp) return undefined; // terminal is terminal (rule A1.5)
-    const refusal = refusalOf(pod, this.node);
+    const refusal = refusalOf(pod, this.node) ?? this.#rejection(pod);
     const facts = {
       nextSandbox: 0,
       containers: {},
@@ -165,6 +167,20 @@ export class PodManager {
       worker.terminate(refusal);
     }
     return worker;
+  }
+
+  /** The pods that have not ended: they hold what they asked for. */
+  activePods(): Pod[] {
+    const active = [...this.#workers.values()].filter(w => !terminalPhases.has(podPhase(w.pod, w.facts)));
+    return active.map(({ pod }) => pod);
+  }
+
+  #rejection(pod: Pod): Termination | undefined {
+    if (pod.metadata.deletionTimestamp) return undefined;
+    const found = this.node.resources.admit(pod, this.activePods());
+    if (!found) return undefined;
+    const message = `Pod was rejected: ${found.message}`;
+    return { deleted: false, failed: true, reason: found.reason, message, graceMs: 0 };
   }
 
   #start(pod: Pod, state: WorkerState): PodWorker {

@@ -2,6 +2,7 @@
 import type { Logger } from '../../src/base/log.js';
 import type { Service } from '../../src/kube/api/core-v1.js';
 import type { Pod, PodStatus } from '../../src/kube/pod.js';
+import type { NodeResources } from '../admission/node-resources.js';
 import type { ContainerRuntime } from '../containers/contract.js';
 import type { ImageStore } from '../images/contract.js';
 import type { VolumeSources } from '../volumes/volumes.js';
@@ -14,6 +15,9 @@ export interface PodNode extends SandboxNode {
   readonly directories: NodePaths;
   readonly hostIP: string;
   readonly memoryBytes: number;
+  readonly resources: NodeResources;
+  /** The pods of this node that have not ended. */
+  readonly activePods: () => readonly Pod[];
   /** What pods may use of this node, in Kubernetes quantities. */
   readonly allocatable: Readonly<Record<string, string>>;
   readonly dns: DnsSettings;

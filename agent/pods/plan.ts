@@ -114,7 +114,7 @@ function planContainer(pod: Pod, facts: PodFacts, container: Container, now: num
 function planLive(pod: Pod, facts: PodFacts, container: Container, now: number): PodPlan {
   const { live, stop } = factsOf(facts, container.name);
   if (stop) return planKill(container.name, stop, now);
-  if (!live?.condemned) return planResize(pod, facts, container);
+  if (!live?.condemned) return planResize(pod, facts, container, now);
   const { message, graceMs = podGraceMs(pod) } = live.condemned;
   return act({ do: 'stopContainer', container: container.name, graceMs, why: '', say: message });
 }
@@ -126,11 +126,13 @@ function planEphemeral(facts: PodFacts, { name }: Container, now: number): PodPl
   return whenDue(state.obstacle?.retryAt ?? 0, now, { do: 'startContainer', container: name });
 }
 
-/** What it was given is not what its pod says now, and that was not refused before. */
-function planResize(pod: Pod, facts: PodFacts, { name, resources = {} }: Container): PodPlan {
+/** What it was given is not what its pod says now, and that was not refused before, or may be had by now. */
+function planResize(pod: Pod, facts: PodFacts, { name, resources = {} }: Container, now: number): PodPlan {
   const given = factsOf(facts, name).live?.resources;
-  if (!given || deepEqual(given, resources) || facts.resizeRefused?.wanted === resourcesOf(pod)) return quiet;
-  return act({ do: 'resizeContainer', container: name });
+  if (!given || deepEqual(given, resources)) return quiet;
+  const { resizeRefused: refused } = facts;
+  const again = refused?.wanted === resourcesOf(pod) ? (refused.retryAt ?? Number.POSITIVE_INFINITY) : 0;
+  return again === Number.POSITIVE_INFINITY ? quiet : whenDue(again, now, { do: 'resizeContainer', container: name });
 }
 
 /** Pause has died: what ran in it is stopped, the remains are taken away, then a new sandbox is made. */

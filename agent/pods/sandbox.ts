@@ -15,6 +15,7 @@ import {
 } from '../../native/index.js';
 import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
+import type { NodeResources } from '../admission/node-resources.js';
 import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
 import { type DnsSettings, podHostname } from './etc-files.js';
 import { podEtcFiles } from './files.js';
@@ -23,6 +24,7 @@ import { sandboxId } from './paths.js';
 import { readRecord, type SandboxRecord, sandboxRecordFile } from './records.js';
 
 export interface SandboxNode {
+  readonly resources: Pick<NodeResources, 'podFiles'>;
   readonly bootID: string;
   readonly cgroupMount: string;
   readonly controllers: ReadonlySet<string>;
@@ -58,7 +60,7 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     root: node.cgroupMount,
     path: paths.cgroup,
     controllers: [...node.controllers],
-    files: [...podFiles(pod, node.controllers), ...forChildren(node.controllers)],
+    files: [...podFiles(pod, node.controllers), ...node.resources.podFiles(), ...forChildren(node.controllers)],
   });
   await failpoint('sandbox.afterCgroup');
   const { hostNetwork = false, hostIPC = false, shareProcessNamespace = false } = pod.spec;

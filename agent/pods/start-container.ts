@@ -8,11 +8,13 @@ import { failpoint } from '../../src/base/failpoint.js';
 import type { ConfigMap, Secret } from '../../src/kube/node.js';
 import type { Container, EphemeralContainer, Pod } from '../../src/kube/pod.js';
 import { referencesOf } from '../../src/link/interest.js';
+import { restrictDevices } from '../cgroups/device-rules.js';
 import { containerFiles, oomScoreAdj } from '../cgroups/resources.js';
 import { ContainerConfigError, StartError } from '../containers/contract.js';
 import { resolveEnv } from '../containers/env.js';
 import { serviceEnv } from '../containers/service-env.js';
 import { containerSpec } from '../containers/spec.js';
+import { DeviceGoneError } from '../devices/manager.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
 import { VolumeError } from '../volumes/contract.js';
 import { openMounts, type PreparedVolume } from '../volumes/volumes.js';
@@ -80,6 +82,7 @@ function waitingFor(error: unknown): Waiting | undefined {
   if (error instanceof ContainerConfigError) return new Waiting('CreateContainerConfigError', error.message);
   if (error instanceof VolumeError) return new Waiting('CreateContainerConfigError', error.message);
   if (error instanceof InvalidImageName) return new Waiting('InvalidImageName', error.message);
+  if (error instanceof DeviceGoneError) return new Waiting('CreateContainerError', error.message);
   if (error instanceof KernelError) return new Waiting('CreateContainerError', error.message);
   return undefined;
 }
@@ -131,7 +134,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
   const message = terminationFile(directory);
   const log = logPath(paths, name, attempt);
   const { configMaps, secrets } = objectsOf(node, pod);
-  const env = resolveEnv({
+  const given = node.resources.injection(pod, name);
+  const own = resolveEnv({
     pod,
     container,
     configMaps,
@@ -145,6 +149,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
     podIP: order.podIP,
     allocatable: node.allocatable,
   });
+  // what the pod says itself wins over what comes with a device
+  const env = new Map([...Object.entries(given.env), ...own]);
   // held until the shim has made the mounts
   await using opened = await openMounts(container, volumes, env);
   const target = targetOf(order, container);
@@ -162,6 +168,7 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
         propagation: 'private',
       },
       ...opened.mounts,
+      ...given.mounts,
     ],
     oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
   });
@@ -176,9 +183,10 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
       root: node.cgroupMount,
       path: cgroup,
       controllers: [...node.controllers],
-      files: containerFiles(container, node.controllers),
+      files: [...containerFiles(container, node.controllers), ...node.resources.containerFiles(pod, container)],
     }),
   ]);
+  if (!spec.privileged) await restrictDevices(cgroup, given.rules, node.log);
   node.event(pod, 'Normal', 'Created', `Created container: ${name}`, name);
   await failpoint('container.beforeStart');
   try {

@@ -239,7 +239,8 @@ function gated(pod: Pod, ready: Omit<Condition, 'type'>): Omit<Condition, 'type'
 
 function resizeCondition(pod: Pod, { resizeRefused }: PodFacts): Condition[] {
   if (resizeRefused?.wanted !== resourcesOf(pod)) return [];
-  return [{ type: 'PodResizePending', status: 'True', reason: 'Infeasible', message: resizeRefused.message }];
+  const { reason = 'Infeasible', message } = resizeRefused;
+  return [{ type: reason === 'Error' ? 'PodResizeInProgress' : 'PodResizePending', status: 'True', reason, message }];
 }
 
 /** lastTransitionTime moves only when the status does. */

@@ -2,7 +2,9 @@
 #include <napi.h>
 
 #include "cgroup.h"
+#include "cgroup_devices.h"
 #include "connect.h"
+#include "disk_usage.h"
 #include "environment.h"
 #include "failure.h"
 #include "netlink_ops.h"
@@ -35,6 +37,8 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("cgroupRemove", cgroupRemove);
   add("cgroupStats", cgroupStats);
   add("cgroupPids", cgroupPids);
+  add("cgroupDevices", cgroupDevices);
+  add("diskUsage", diskUsage);
 
   add("netlink", netlink);
   add("vethAttach", vethAttach);

@@ -4,7 +4,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse } from 'yaml';
+import type { ResourceOptions } from '../../agent/admission/supply.js';
 import { UserError } from '../base/errors.js';
+import { type ResourceFlags, resourceFlagNames, resourceFlags, resourceSettings } from './resource-settings.js';
 
 export const configFile = '/etc/keelson/config.yaml';
 
@@ -25,9 +27,10 @@ export interface Settings {
   /** Our own top cgroup. */
   readonly cgroupName: string;
   readonly removeOnStop: boolean;
+  readonly resources: ResourceOptions;
 }
 
-interface Flags {
+interface Flags extends ResourceFlags {
   isolated?: string;
   nodeName?: string;
   dataDir?: string;
@@ -57,11 +60,12 @@ const settingNames = [
     'cluster-cidr',
   ],
   ...['max-pods', 'rm'],
+  ...resourceFlagNames,
 ];
 
 /** Adds the flags that say where a node lives; `only` picks those that a command uses. */
 export function addSettings(command: Command, only?: readonly string[]): Command {
-  const all: [name: string, flags: string, description: string][] = [
+  const all: (readonly [name: string, flags: string, description: string])[] = [
     [
       'isolated',
       '--isolated <name>',
@@ -89,6 +93,7 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)',
     ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
+    ...resourceFlags,
     ['rm', '--rm', 'on stop, take away every pod, link, cgroup, mount and rule'],
   ];
   for (const [name, flags, description] of all)
@@ -118,6 +123,7 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     maxPods: integer('--max-pods', f.maxPods ?? 250, 1, 1000),
     cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
     removeOnStop: f.rm ?? false,
+    resources: resourceSettings(f, isolated ? join(dataDir, 'devices.d') : '/etc/keelson/devices.d'),
   };
 }
 

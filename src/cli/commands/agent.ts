@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { UserError } from '../../base/errors.js';
 import { endHolder, ensureHolder, enterWords } from '../isolation.js';
 import { untilStopped } from '../lifetime.js';
+import { resourceFlagNames } from '../resource-settings.js';
 import { addSettings, nodeCredentials, type Settings, settingsFrom } from '../settings.js';
 import { run } from './enter.js';
 
@@ -19,6 +20,7 @@ export function registerAgent(program: Command): void {
     'pod-cidr',
     'cluster-cidr',
     'max-pods',
+    ...resourceFlagNames,
     'rm',
   ])
     .description('run one node: turns the Pods bound to it into processes, networks and mounts (root)')
@@ -64,6 +66,7 @@ async function runAgent(settings: Settings, credentials: string): Promise<void> 
     isolated: settings.isolated !== undefined,
     removeOnStop: settings.removeOnStop,
     labels: {},
+    resources: settings.resources,
   });
   void agent.ready.then(() => process.stdout.write(`ready node=${settings.nodeName}\n`));
   await stopped;

@@ -12,6 +12,7 @@ import { failpointsVariable } from '../../base/failpoint.js';
 import { acquireLock, lockHolder } from '../../base/process-lock.js';
 import { endHolder, ensureHolder, enterWords } from '../isolation.js';
 import { supervisedVariable, untilStopped } from '../lifetime.js';
+import { resourceFlagNames } from '../resource-settings.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
 import { insideVariable } from './agent.js';
 
@@ -103,6 +104,7 @@ const agentFlags = [
   '--pod-cidr',
   '--cluster-cidr',
   '--max-pods',
+  ...resourceFlagNames.map(name => `--${name}`),
   '--rm',
 ];
 

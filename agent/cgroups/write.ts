@@ -1,0 +1,9 @@
+/** Files of a group that stands already: one that has gone meanwhile is not made again (`cgroupApply` would). */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { CgroupFiles } from '../../native/index.js';
+
+/** In the order given. @throws Error with the path */
+export async function writeGroup(group: string, files: CgroupFiles): Promise<void> {
+  for (const [file, value] of files) await writeFile(join(group, file), value, { flag: 'r+' });
+}
