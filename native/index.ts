@@ -13,9 +13,13 @@ import type {
   DeviceRule,
   ExitStatus,
   FileOp,
+  ForgetConnections,
   LinkInfo,
   NetlinkOp,
   NetNs,
+  NfFamily,
+  NftCount,
+  NftElements,
   ProcessIdentity,
   RouteInfo,
   SandboxSpec,
@@ -91,11 +95,16 @@ interface Binding {
   cgroupDevices(path: string, rules: readonly DeviceRule[]): Promise<void>;
   diskUsage(paths: readonly string[]): Promise<number[]>;
   netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]>;
+  removeTrees(paths: readonly string[]): Promise<void>;
   writeFiles(ops: readonly FileOp[]): Promise<void>;
   makeNode(path: string, mode: number, major: number, minor: number): void;
   setXattr(path: string, name: string, value: Uint8Array): void;
   vethAttach(spec: VethSpec): Promise<VethInfo>;
   netnsConnect(spec: { netns: string; port: number; object: string }): Promise<number>;
+  nftElements(family: NfFamily, table: string, ops: readonly NftElements[]): Promise<void>;
+  nftGeneration(): Promise<number>;
+  nftCount(family: NfFamily, table: string, sets: readonly string[]): Promise<NftCount>;
+  conntrackDelete(family: NfFamily, protocol: number, wanted: readonly ForgetConnections[]): Promise<number>;
 }
 
 /** `build/Release` of the checkout, seen from native/index.ts or dist/native/index.js; KEELSON_NATIVE names another. */
@@ -201,6 +210,14 @@ export function diskUsage(paths: readonly string[]): Promise<number[]> {
   return addon().diskUsage(paths);
 }
 
+/**
+ * Removes each path with all below it, in the order given, in one trip. No link is followed and no mount crossed: one that
+ * is in the way is detached. What is missing is success.
+ */
+export function removeTrees(paths: readonly string[]): Promise<void> {
+  return addon().removeTrees(paths);
+}
+
 /** Runs a list of rtnetlink operations in one namespace, in one trip, in order; stops at the first failure. */
 export function netlink(netns: NetNs, ops: readonly NetlinkOp[]): Promise<NetlinkResult[]> {
   return addon().netlink(netns, ops);
@@ -233,4 +250,25 @@ export function makeNode(path: string, mode: number, major: number, minor: numbe
 /** lsetxattr(2): never through a symbolic link. */
 export function setXattr(path: string, name: string, value: Uint8Array): void {
   addon().setXattr(path, name, value);
+}
+
+/** One transaction of nftables: all of the elements are added and deleted, in this order, or none. */
+export function nftElements(family: NfFamily, table: string, ops: readonly NftElements[]): Promise<void> {
+  return addon().nftElements(family, table, ops);
+}
+/** Counts every transaction of nftables in this network namespace, whoever makes it. */
+export function nftGeneration(): Promise<number> {
+  return addon().nftGeneration();
+}
+/** How many rules a table holds, and how many elements each of its sets: at a cost of all of them. */
+export function nftCount(family: NfFamily, table: string, sets: readonly string[]): Promise<NftCount> {
+  return addon().nftCount(family, table, sets);
+}
+/** Makes the kernel forget connections; resolves with how many. @param protocol number of the IP protocol, 17 for UDP */
+export function conntrackDelete(
+  family: NfFamily,
+  protocol: number,
+  wanted: readonly ForgetConnections[],
+): Promise<number> {
+  return addon().conntrackDelete(family, protocol, wanted);
 }

@@ -5,7 +5,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupKill, openProcess, type Process, type ProcessIdentity, spawnProgram } from '../../native/index.js';
+import {
+  cgroupKill,
+  openProcess,
+  type Process,
+  type ProcessIdentity,
+  removeTrees,
+  spawnProgram,
+} from '../../native/index.js';
 import { failpoint, failpointsVariable } from '../../src/base/failpoint.js';
 import { askShim, attachToContainer } from './attach.js';
 import { type AttemptRecord, currentBootId, readAttempt, readExit, readStarted } from './attempt.js';
@@ -21,7 +28,7 @@ import {
 import { encodeRun } from './encode.js';
 import { execInContainer } from './exec.js';
 import { failureError } from './failure.js';
-import { removeAttemptTree, removeTree } from './remove.js';
+import { removeAttemptTree } from './remove.js';
 import { socketOf } from './streams.js';
 import { FrameDecoder, type ShimFrame } from './wire.js';
 
@@ -137,7 +144,7 @@ async function start(request: StartRequest): Promise<ContainerHandle> {
   try {
     return await launch(request, record);
   } catch (error) {
-    await removeTree(request.directory);
+    await removeTrees([request.directory]);
     throw error;
   }
 }

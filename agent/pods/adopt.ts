@@ -4,13 +4,12 @@
  */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupKill, cgroupRemove, openProcess } from '../../native/index.js';
+import { cgroupKill, cgroupRemove, openProcess, removeTrees } from '../../native/index.js';
 import { codeOf, describe } from '../../src/base/errors.js';
 import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
 import type { ContainerHandle, ExitRecord } from '../containers/contract.js';
-import { removeTree } from '../containers/remove.js';
 import { endedRun } from './ended.js';
 import {
   allContainers,
@@ -66,7 +65,7 @@ export async function adoptPods(node: PodNode): Promise<Adoption> {
   const pods = found.flatMap(({ result }) => (result === 'aside' ? [] : (result ?? [])));
   const known = new Set([...pods.map(p => p.pod.metadata.uid ?? ''), ...aside]);
   await removeStrangers(node, known);
-  for (const uid of uids) if (!known.has(uid)) await removeTree(join(podsDirectory(node.directories), uid));
+  await removeTrees(uids.filter(uid => !known.has(uid)).map(uid => join(podsDirectory(node.directories), uid)));
   // whose an address is cannot be told while one pod's records are not read
   if (aside.length === 0) await node.network.gc(new Set(pods.flatMap(p => p.sandboxId ?? [])));
   return { pods, aside };
@@ -75,7 +74,7 @@ export async function adoptPods(node: PodNode): Promise<Adoption> {
 /** One that was set aside; undefined if it turns out to have no record. */
 export async function adoptAgain(node: PodNode, uid: string): Promise<AdoptedPod | undefined | 'aside'> {
   const result = await tryToAdopt(node, uid);
-  if (result === undefined) await removeTree(join(podsDirectory(node.directories), uid));
+  if (result === undefined) await removeTrees([join(podsDirectory(node.directories), uid)]);
   return result;
 }
 

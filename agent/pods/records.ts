@@ -1,13 +1,12 @@
 /** What a pod's directory remembers, so that a new agent can take it up again (reliability rules A2, A10). */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CniResult } from '../../cni/contract.js';
-import { type FileOp, type ProcessIdentity, writeFiles } from '../../native/index.js';
+import { type FileOp, type ProcessIdentity, removeTrees, writeFiles } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { removeAttemptTree } from '../containers/remove.js';
-import { unmountVolumes } from '../volumes/release.js';
 import type { Termination } from './facts.js';
 import { attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 
@@ -95,13 +94,10 @@ export async function listAttempts(paths: PodPaths, container: string): Promise<
 export async function removeAttempt(paths: PodPaths, container: string, attempt: number): Promise<void> {
   const directory = attemptDirectory(paths, container, attempt);
   await removeAttemptTree(directory);
-  for (const file of [terminationFile(directory), failedStartFile(directory), logPath(paths, container, attempt)])
-    await rm(file, { force: true });
+  await removeTrees([terminationFile(directory), failedStartFile(directory), logPath(paths, container, attempt)]);
 }
 
+/** The record, by which an agent would find the rest again, goes with the last of them. */
 export async function removePodDirectory(paths: PodPaths): Promise<void> {
-  // the record, by which an agent would find the rest again, goes last
-  await rm(paths.logs, { recursive: true, force: true });
-  await unmountVolumes(paths.volumes);
-  await rm(paths.directory, { recursive: true, force: true });
+  await removeTrees([paths.logs, paths.containers, paths.volumes, paths.directory]);
 }

@@ -8,8 +8,10 @@
 #include "environment.h"
 #include "failure.h"
 #include "netlink_ops.h"
+#include "nfnetlink.h"
 #include "process.h"
 #include "program.h"
+#include "remove_tree.h"
 #include "spawn.h"
 #include "special.h"
 #include "veth.h"
@@ -44,6 +46,12 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("vethAttach", vethAttach);
   add("netnsConnect", netnsConnect);
 
+  add("nftElements", nftElements);
+  add("nftGeneration", nftGeneration);
+  add("nftCount", nftCount);
+  add("conntrackDelete", conntrackDelete);
+
+  add("removeTrees", removeTrees);
   add("writeFiles", writeFiles);
   add("makeNode", makeNode);
   add("setXattr", setXattr);
