@@ -125,7 +125,7 @@ function pidsBelow(folder: string): number[] {
   return [...own, ...below.flatMap(entry => pidsBelow(join(folder, entry.name)))];
 }
 
-function memoryOf(pid: number): Memory {
+export function memoryOf(pid: number): Memory {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]);
   return { rss: field('Rss'), pss: field('Pss'), anonymous: field('Anonymous') };
