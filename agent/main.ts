@@ -31,6 +31,7 @@ import { attemptCgroup, attemptDirectory, cgroupRoot, type NodePaths } from './p
 import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import type { PodWorker } from './pods/worker.js';
+import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
 import { UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
 import { LiveVolumes } from './volumes/live.js';
@@ -203,12 +204,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     setInterval(() => void sampleUsage(), statsMs),
     setInterval(() => void renewTokens(), tokenCheckMs),
     setInterval(() => void rotateLogs(manager().workers()), logCheckMs),
+    setInterval(() => void limitStorage(), storageCheckMs),
   ];
   async function renewTokens(): Promise<void> {
     for (const { pod, paths } of manager().workers())
       await refreshTokens(pod, paths.volumes, node.sources, Date.now()).catch((error: unknown) =>
         log.warn({ pod: pod.metadata.uid, error: describe(error) }, 'token could not be renewed: tried again'),
       );
+  }
+  async function limitStorage(): Promise<void> {
+    await evictOverLimit(manager().workers(), (pod, message) => node.event(pod, 'Warning', 'Evicted', message)).catch(
+      (error: unknown) => log.warn({ error: describe(error) }, 'local storage could not be measured'),
+    );
   }
   const usage = new UsageSampler();
   async function sampleUsage(): Promise<void> {

@@ -163,7 +163,7 @@ export class PodManager {
     };
     const worker = this.#start(pod, { facts, sandbox: undefined, live: new Map(), recorded: false });
     if (refusal) {
-      this.node.event(pod, 'Warning', refusal.reason ?? '', refusal.message ?? '');
+      this.node.event(pod, 'Warning', refusal.reason ?? '', (refusal.message ?? '').replace(/^Pod was rejected: /, ''));
       worker.terminate(refusal);
     }
     return worker;
