@@ -234,7 +234,15 @@ export interface VethInfo {
 export type NfFamily = 2 | 10;
 
 /** Elements of one set or map of nftables. Keys and values lie one after another, each part padded to 4 bytes. */
-export interface NftElements {
+export type NftElements = NftFlush | NftChange;
+
+/** Whatever is in it goes. */
+export interface NftFlush {
+  readonly op: 'flush';
+  readonly set: string;
+}
+
+export interface NftChange {
   readonly op: 'add' | 'delete';
   readonly set: string;
   readonly keySize: number;

@@ -39,11 +39,16 @@ void Batch::append(const void* data, size_t size) {
 
 void Batch::beginMessage(uint16_t type, uint16_t flags, std::string what, std::string object) {
   finish();
-  messages_.push_back({buffer_.size(), std::move(what), std::move(object)});
+  messages_.push_back({buffer_.size(), true, std::move(what), std::move(object)});
   nlmsghdr header = {};
   header.nlmsg_type = type;
   header.nlmsg_flags = static_cast<uint16_t>(flags | NLM_F_REQUEST | ((flags & NLM_F_DUMP) == NLM_F_DUMP ? 0 : NLM_F_ACK));
   append(&header, sizeof header);
+}
+
+void Batch::unacknowledged() {
+  messages_.back().acknowledged = false;
+  header(count() - 1)->nlmsg_flags &= static_cast<uint16_t>(~NLM_F_ACK);
 }
 
 void Batch::finish() {
@@ -125,6 +130,11 @@ bool NetlinkSocket::linkIsUp(const std::string& name) const {
 
 void NetlinkSocket::send(Batch& batch) {
   batch.finish();
+  if (batch.size() > sendBytes_) {
+    sendBytes_ = batch.size() * 2;
+    const auto bytes = static_cast<int>(sendBytes_);
+    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);  // else the kernel says EMSGSIZE
+  }
   for (size_t i = 0; i < batch.count(); i++) batch.header(i)->nlmsg_seq = sequence_ + 1 + static_cast<uint32_t>(i);
   ssize_t sent;
   do {
@@ -151,7 +161,8 @@ void NetlinkSocket::exchange(Batch& batch, const OnAnswer& onAnswer) {
   send(batch);
   const uint32_t first = sequence_ + 1;
   sequence_ += static_cast<uint32_t>(batch.count());
-  size_t pending = batch.count();
+  auto pending = static_cast<size_t>(
+      std::count_if(batch.messages_.begin(), batch.messages_.end(), [](const auto& entry) { return entry.acknowledged; }));
   std::optional<Failed> failed;
   while (pending > 0) {
     receive([&](const nlmsghdr* message) {
@@ -161,8 +172,9 @@ void NetlinkSocket::exchange(Batch& batch, const OnAnswer& onAnswer) {
         if (onAnswer) onAnswer(index, message);
         return;
       }
-      pending--;
       const int error = -reinterpret_cast<const nlmsgerr*>(NLMSG_DATA(message))->error;
+      if (batch.messages_[index].acknowledged) pending--;
+      else if (index == 0 && error != 0) pending = 0;
       if (error != 0 && (!failed || index < failed->index)) failed = {index, error, extendedText(message)};
     });
   }

@@ -26,6 +26,9 @@ class Batch {
     append(&header, sizeof header);
   }
 
+  /** Nobody waits for the kernel's yes to the message begun last; its no is still heard. */
+  void unacknowledged();
+
   void put(uint16_t type, std::span<const uint8_t> value);
   void put(uint16_t type, std::string_view text);  ///< NUL-terminated
   void put8(uint16_t type, uint8_t value);
@@ -46,11 +49,13 @@ class Batch {
   }
 
   size_t count() const { return messages_.size(); }
+  size_t size() const { return buffer_.size(); }  ///< bytes
 
  private:
   friend class NetlinkSocket;
   struct Entry {
     size_t offset;
+    bool acknowledged;
     std::string what;
     std::string object;
   };
@@ -105,6 +110,7 @@ class NetlinkSocket {
   /**
    * Sends the batch at once and reads until every message is acknowledged. The kernel works through all of them even if
    * one fails: put together only what may be. Throws a KernelFailure for the first that failed, with the kernel's text.
+   * A first message that nobody acknowledges speaks for the whole batch: if it fails, nothing more is waited for.
    */
   void exchange(Batch& batch, const OnAnswer& onAnswer = {});
 
@@ -125,6 +131,7 @@ class NetlinkSocket {
 
   UniqueFd fd_;
   uint32_t sequence_ = 0;
+  size_t sendBytes_ = 64 * 1024;  ///< below what every kernel gives a new socket
   std::vector<uint8_t> buffer_;
 };
 

@@ -1,0 +1,36 @@
+/** The ways to serve Services that this agent has, best first, and which of them is taken. */
+import { UserError } from '../../src/base/errors.js';
+import type { BackendOptions, ProxyBackend } from './contract.js';
+import { NftablesBackend } from './nftables/backend.js';
+
+export const proxyModes = ['auto', 'nftables', 'ipvs', 'iptables', 'userspace', 'none'] as const;
+export type ProxyMode = (typeof proxyModes)[number];
+
+/** In the order that `auto` tries them. */
+const makers: readonly ((options: BackendOptions) => ProxyBackend)[] = [options => new NftablesBackend(options)];
+
+/**
+ * @param mode `none`: nobody serves Services here
+ * @throws UserError if the mode cannot be had, saying why and what to type
+ */
+export async function chooseBackend(mode: ProxyMode, options: BackendOptions): Promise<ProxyBackend | undefined> {
+  if (mode === 'none') return undefined;
+  const reasons: string[] = [];
+  for (const backend of makers.map(make => make(options))) {
+    if (mode !== 'auto' && backend.name !== mode) continue;
+    const reason = await backend.unusable();
+    if (reason === undefined) return backend;
+    reasons.push(`${backend.name}: ${reason}`);
+  }
+  if (reasons.length === 0) reasons.push(`${mode} is not built into this version`);
+  throw new UserError(
+    `Services cannot be served with --proxy-mode=${mode}: ${reasons.join('; ')}`,
+    'try: --proxy-mode=auto takes what this kernel has, --proxy-mode=none goes without Services',
+  );
+}
+
+/** What other modes, or an earlier process, have left. */
+export async function cleanOthers(chosen: ProxyBackend | undefined, options: BackendOptions): Promise<void> {
+  for (const backend of makers.map(make => make(options)))
+    if (backend.name !== chosen?.name && (await backend.unusable()) === undefined) await backend.cleanup();
+}
