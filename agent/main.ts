@@ -16,6 +16,7 @@ import type { Pod } from '../src/kube/pod.js';
 import { LinkClient } from '../src/link/client.js';
 import type { RunningContainer } from './admission/node-resources.js';
 import { NodeSupply, type ResourceOptions } from './admission/supply.js';
+import { startChores } from './chores.js';
 import { createContainerRuntime } from './containers/runtime.js';
 import { linkAddress } from './credentials.js';
 import { EventRecorder } from './events.js';
@@ -32,7 +33,7 @@ import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import type { PodWorker } from './pods/worker.js';
 import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
-import { UsageSampler } from './stats/usage.js';
+import { sampleEveryMs, UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
 import { LiveVolumes } from './volumes/live.js';
 import { TokenKeeper } from './volumes/tokens.js';
@@ -64,7 +65,6 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
-const statsMs = 2000;
 /** How often tokens are looked at; they live ten minutes at least, and are renewed at 80 % of that. */
 const tokenCheckMs = 60_000;
 /** With --rm, pods get this long to end by themselves. */
@@ -200,37 +200,29 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await files.start();
   parts.link.start();
   reporter.start();
-  const timers = [
-    setInterval(() => void sampleUsage(), statsMs),
-    setInterval(() => void renewTokens(), tokenCheckMs),
-    setInterval(() => void rotateLogs(manager().workers()), logCheckMs),
-    setInterval(() => void limitStorage(), storageCheckMs),
-  ];
-  async function renewTokens(): Promise<void> {
-    for (const { pod, paths } of manager().workers())
-      await refreshTokens(pod, paths.volumes, node.sources, Date.now()).catch((error: unknown) =>
-        log.warn({ pod: pod.metadata.uid, error: describe(error) }, 'token could not be renewed: tried again'),
-      );
-  }
-  async function limitStorage(): Promise<void> {
-    await evictOverLimit(manager().workers(), (pod, message) => node.event(pod, 'Warning', 'Evicted', message)).catch(
-      (error: unknown) => log.warn({ error: describe(error) }, 'local storage could not be measured'),
-    );
-  }
   const usage = new UsageSampler();
+  const workers = () => manager().workers();
+  const stopChores = startChores(
+    [
+      { what: 'tokens', everyMs: () => tokenCheckMs, run: () => renewTokens(workers(), node) },
+      { what: 'logs', everyMs: () => logCheckMs, run: () => rotateLogs(workers()) },
+      { what: 'local storage', everyMs: () => storageCheckMs, run: () => evictOverLimit(workers(), evicted) },
+      { what: 'usage', everyMs: () => sampleEveryMs([...workers()].length), run: sampleUsage },
+    ],
+    log,
+  );
+  function evicted(pod: Pod, message: string): void {
+    node.event(pod, 'Warning', 'Evicted', message);
+  }
   async function sampleUsage(): Promise<void> {
-    if (!link().connected) return;
-    await usage.sample(manager().workers()).then(
-      stats => link().stats({ t: 'stats', stats }),
-      (error: unknown) => log.debug({ error: describe(error) }, 'usage could not be sampled'),
-    );
+    if (link().connected) link().stats({ t: 'stats', stats: await usage.sample(workers()) });
   }
   log.info({ node: options.nodeName, podCIDR: options.podCIDR, controllers: [...tree.controllers] }, 'agent started');
 
   return {
     ready,
     stop: async () => {
-      for (const timer of timers) clearInterval(timer);
+      stopChores();
       reporter.stop();
       await files.close();
       await supply.close();
@@ -246,6 +238,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       lock.release();
     },
   };
+}
+
+/** One pod whose token cannot be had does not keep the others from theirs. */
+async function renewTokens(workers: Iterable<PodWorker>, { sources, log }: PodNode): Promise<void> {
+  for (const { pod, paths } of workers)
+    await refreshTokens(pod, paths.volumes, sources, Date.now()).catch((error: unknown) =>
+      log.warn({ pod: pod.metadata.uid, error: describe(error) }, 'token could not be renewed: tried again'),
+    );
 }
 
 function* runningContainers(workers: Iterable<PodWorker>): Iterable<RunningContainer> {
