@@ -13,6 +13,8 @@ export interface SandboxSpec {
     /** true with shareProcessNamespace: pause is PID 1 of the pod. */
     readonly pid: boolean;
   };
+  /** A user namespace, which owns the others: IDs 0 to 65535 inside are the node's from this one on. */
+  readonly idBase?: number;
   /** Set in the new UTS namespace. At most 64 bytes. */
   readonly hostname?: string;
   /** Written inside the new namespaces, e.g. `net.ipv4.ip_unprivileged_port_start` → `0`. */

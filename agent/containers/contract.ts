@@ -27,6 +27,10 @@ export interface ContainerSpec {
   readonly runAsGroup?: number;
   readonly runAsNonRoot: boolean;
   readonly supplementalGroups: readonly number[];
+  /** Only these: not also those that the image's /etc/group has for the user. */
+  readonly strictGroups: boolean;
+  /** The pod has a user namespace: the node's ID that is 0 inside. */
+  readonly idBase?: number;
   /** Absolute layer directories, lowest first. */
   readonly layers: readonly string[];
   readonly readOnlyRootfs: boolean;
@@ -35,7 +39,8 @@ export interface ContainerSpec {
   readonly capabilities: readonly string[];
   readonly privileged: boolean;
   readonly noNewPrivileges: boolean;
-  readonly seccomp: 'default' | 'unconfined';
+  /** Or the program of a profile of the node's own, in base64: the file may be another one by the time of an exec. */
+  readonly seccomp: 'default' | 'unconfined' | { readonly program: string };
   readonly maskProc: boolean;
   readonly tty: boolean;
   readonly stdin: boolean;
@@ -91,6 +96,11 @@ export class StartError extends Error {
 /** The configuration cannot be met (runAsNonRoot with root, unknown user, …): CreateContainerConfigError. */
 export class ContainerConfigError extends Error {
   override name = 'ContainerConfigError';
+}
+
+/** It cannot be made as asked for on this node: CreateContainerError. */
+export class CreateError extends Error {
+  override name = 'CreateError';
 }
 
 export interface ExecRequest {

@@ -33,6 +33,7 @@ const key = {
   limit: 21,
   failpoint: 22,
   record: 23,
+  idBase: 24,
 } as const;
 
 const flag = {
@@ -46,6 +47,7 @@ const flag = {
   sharePid: 128,
   nonRoot: 256,
   hostPid: 512,
+  strictGroups: 1024,
 } as const;
 
 const mountFlag = { readOnly: 1, slave: 2, shared: 4 } as const;
@@ -119,6 +121,7 @@ function flagsOf(spec: ContainerSpec): number {
     ['sharePid', spec.sharePid],
     ['nonRoot', spec.runAsNonRoot],
     ['hostPid', spec.hostPID],
+    ['strictGroups', spec.strictGroups],
   ];
   return wanted.reduce((sum, [name, on]) => (on ? sum | flag[name] : sum), 0);
 }
@@ -134,7 +137,9 @@ function encodeProcess(out: Encoder, spec: ContainerSpec, argv: readonly string[
   for (const group of spec.supplementalGroups) out.u32('supplemental', group);
   out.u64('capabilities', capabilityMask(spec.capabilities));
   if (spec.seccomp === 'default') out.bytes('seccomp', defaultSeccomp(spec.capabilities));
+  else if (spec.seccomp !== 'unconfined') out.bytes('seccomp', Buffer.from(spec.seccomp.program, 'base64'));
   out.u32('oomScoreAdj', spec.oomScoreAdj);
+  if (spec.idBase !== undefined) out.u32('idBase', spec.idBase);
   out.bytes('limit', limitBytes());
 }
 
@@ -201,6 +206,7 @@ export function encodeExec(config: ExecConfig): Buffer {
     (config.tty ? flag.tty : 0) |
     (config.stdin ? flag.stdin : 0) |
     (noNewPrivileges ? flag.noNewPrivileges : 0) |
+    (spec.strictGroups ? flag.strictGroups : 0) |
     (runAsNonRoot ? flag.nonRoot : 0);
   out.u32('flags', flags);
   out.text('cgroup', config.cgroup);

@@ -40,6 +40,10 @@ const sentences: Readonly<Record<string, (failure: Failure) => Error>> = {
   cwd: ({ path, reason }) => new StartError(`chdir to cwd ("${path}") failed: ${reason}`),
   volume: ({ path, reason }) => new StartError(`error mounting "${path}": ${reason}`),
   mount: ({ path, reason }) => new StartError(`error mounting to rootfs at "${path}": ${reason}`),
+  idmap: ({ path, reason }) =>
+    new StartError(
+      `failed to set MOUNT_ATTR_IDMAP on ${path}: ${reason} (maybe the filesystem used doesn't support idmap mounts on this kernel?)`,
+    ),
   mountpoint: ({ path, reason, code }) =>
     new StartError(
       code === 'EPERM'

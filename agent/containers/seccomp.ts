@@ -99,11 +99,18 @@ function verdicts(capabilities: ReadonlySet<string>): Map<number, readonly Instr
 
 const same = (a: readonly Instruction[], b: readonly Instruction[]) => JSON.stringify(a) === JSON.stringify(b);
 
+interface Verdicts {
+  readonly found: ReadonlyMap<number, readonly Instruction[]>;
+  /** Of numbers that are not in it, and of those that we have no name for. */
+  readonly otherwise: readonly Instruction[];
+  readonly beyond: readonly Instruction[];
+}
+
 /** Merges neighbours with the same verdict. */
-function ranges(found: ReadonlyMap<number, readonly Instruction[]>): Range[] {
+function ranges({ found, otherwise, beyond }: Verdicts): Range[] {
   const result: Range[] = [];
   for (let number = 0; number <= newestSyscall + 1; number++) {
-    const verdict = number > newestSyscall ? [give(unknown)] : (found.get(number) ?? [give(deny)]);
+    const verdict = number > newestSyscall ? beyond : (found.get(number) ?? otherwise);
     const last = result.at(-1);
     if (!last || !same(last.verdict, verdict)) result.push({ first: number, verdict });
   }
@@ -123,6 +130,15 @@ function tree(list: readonly Range[]): Instruction[] {
 
 /** @param capabilities names without CAP_ */
 export function seccompProgram(capabilities: Iterable<string>): Instruction[] {
+  return programOf(verdicts(new Set(capabilities)), [give(deny)], [give(unknown)]);
+}
+
+/** Calls of another architecture than ours are denied, whatever their numbers. */
+export function programOf(
+  found: Verdicts['found'],
+  otherwise: Verdicts['otherwise'],
+  beyond: Verdicts['beyond'],
+): Instruction[] {
   return [
     load(ARCHITECTURE),
     jump(EQUAL, AUDIT_ARCH_X86_64, 1, 0),
@@ -130,7 +146,7 @@ export function seccompProgram(capabilities: Iterable<string>): Instruction[] {
     load(NUMBER),
     jump(AT_LEAST, X32_BIT, 0, 1),
     give(deny),
-    ...tree(ranges(verdicts(new Set(capabilities)))),
+    ...tree(ranges({ found, otherwise, beyond })),
   ];
 }
 

@@ -17,6 +17,10 @@ export interface SpecFacts {
   /** Volumes and the node's files (hosts, hostname, resolv.conf, termination log), sources made and safe. */
   readonly mounts: readonly MountSpec[];
   readonly oomScoreAdj: number;
+  /** Of its `localhostProfile`. */
+  readonly seccompProgram?: Buffer | undefined;
+  /** Of the pod's user namespace, if it has one. */
+  readonly idBase?: number | undefined;
 }
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -75,13 +79,19 @@ function checkNonRoot(facts: SpecFacts): boolean {
   return true;
 }
 
-function seccompOf({ pod, container }: SpecFacts, privileged: boolean): ContainerSpec['seccomp'] {
-  const profile = container.securityContext?.seccompProfile ?? pod.spec.securityContext?.seccompProfile;
-  if (profile?.type === 'Localhost')
-    throw new ContainerConfigError(
-      `seccomp profile "${profile.localhostProfile ?? ''}" of type Localhost is not supported on this node; use RuntimeDefault or Unconfined`,
-    );
-  return privileged || profile?.type === 'Unconfined' ? 'unconfined' : 'default';
+const seccompProfileOf = (pod: Pod, container: Container) =>
+  container.securityContext?.seccompProfile ?? pod.spec.securityContext?.seccompProfile;
+
+/** The node's own profile that a container asks for, if it does: a path below the folder of profiles. */
+export function localhostProfile(pod: Pod, container: Container): string | undefined {
+  const profile = seccompProfileOf(pod, container);
+  if (container.securityContext?.privileged || profile?.type !== 'Localhost') return undefined;
+  return profile.localhostProfile ?? '';
+}
+
+function seccompOf({ pod, container, seccompProgram }: SpecFacts, privileged: boolean): ContainerSpec['seccomp'] {
+  if (seccompProgram) return { program: seccompProgram.toString('base64') };
+  return privileged || seccompProfileOf(pod, container)?.type === 'Unconfined' ? 'unconfined' : 'default';
 }
 
 /** An outer directory before what lies in it, otherwise the order of the manifest. */
@@ -138,6 +148,8 @@ export function containerSpec(facts: SpecFacts): ContainerSpec {
     ...whoOf(facts),
     runAsNonRoot: checkNonRoot(facts),
     supplementalGroups: groupsOf(pod),
+    strictGroups: pod.spec.securityContext?.supplementalGroupsPolicy === 'Strict',
+    ...(facts.idBase !== undefined && { idBase: facts.idBase }),
     layers: image.layers,
     ...confinement,
     mounts: orderMounts(facts.mounts),

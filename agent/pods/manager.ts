@@ -240,15 +240,13 @@ export function refusalOf(pod: Pod, node: Pick<PodNode, 'controllers'>): Termina
     return { deleted: false, failed: true, reason: 'UnenforceableLimits', message, graceMs: 0 };
   }
   const sysctl = forbiddenSysctl(pod);
-  if (sysctl) return { deleted: false, failed: true, reason: 'SysctlForbidden', message: sysctl, graceMs: 0 };
-  if (pod.spec.hostUsers === false) {
+  if (sysctl)
     return {
       deleted: false,
       failed: true,
-      reason: 'UnsupportedUserNamespace',
-      message: 'Pod was refused: spec.hostUsers: false is not supported by this node',
+      reason: 'SysctlForbidden',
+      message: `Pod was rejected: ${sysctl}`,
       graceMs: 0,
     };
-  }
   return undefined;
 }

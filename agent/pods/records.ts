@@ -17,6 +17,8 @@ export interface SandboxRecord {
   readonly bootID: string;
   readonly pause?: ProcessIdentity;
   readonly network?: CniResult;
+  /** Of its user namespace, if it has one. */
+  readonly idBase?: number;
 }
 
 export interface PodRecord {

@@ -2,6 +2,7 @@
  * Builds and takes away what a pod's containers live in: cgroup, pause with its namespaces, network. The record is
  * written before anything is made; every release may be repeated and goes on to the end (style habit 6).
  */
+import { release } from 'node:os';
 import { join } from 'node:path';
 import type { BridgeNetwork, CniResult } from '../../cni/contract.js';
 import {
@@ -19,12 +20,14 @@ import type { NodeResources } from '../admission/node-resources.js';
 import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
 import { type DnsSettings, podHostname } from './etc-files.js';
 import { podEtcFiles } from './files.js';
+import { idBaseOf, idMapProblem } from './id-ranges.js';
 import type { PodPaths } from './paths.js';
-import { sandboxId } from './paths.js';
+import { type NodePaths, podsDirectory, sandboxId } from './paths.js';
 import { readRecord, type SandboxRecord, sandboxRecordFile } from './records.js';
 
 export interface SandboxNode {
   readonly resources: Pick<NodeResources, 'podFiles'>;
+  readonly directories: NodePaths;
   readonly bootID: string;
   readonly cgroupMount: string;
   readonly controllers: ReadonlySet<string>;
@@ -38,6 +41,8 @@ export interface Sandbox {
   readonly attempt: number;
   readonly pause: Process;
   readonly ip: string | undefined;
+  /** Of the pod's user namespace, if it has one. */
+  readonly idBase?: number;
 }
 
 export const nameOf = (pod: Pod): string => `pod ${pod.metadata.namespace}/${pod.metadata.name}`;
@@ -64,8 +69,10 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
   });
   await failpoint('sandbox.afterCgroup');
   const { hostNetwork = false, hostIPC = false, shareProcessNamespace = false } = pod.spec;
+  const idBase = pod.spec.hostUsers === false ? await userNamespace(node, paths) : undefined;
   const pause = await createSandbox({
     object,
+    ...(idBase !== undefined && { idBase }),
     // a new leaf for every attempt: a killed cgroup must not be cloned into again
     cgroup: sandboxCgroup(paths, record.attempt),
     namespaces: { net: !hostNetwork, ipc: !hostIPC, uts: !hostNetwork, pid: shareProcessNamespace },
@@ -81,14 +88,26 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     const ip = addressOf(network);
     await writeFiles([
       ...podEtcFiles(pod, paths, node.dns, hostNetwork ? node.hostIP : ip),
-      sandboxRecordFile(paths, { ...record, pause: identity, ...(network && { network }) }),
+      sandboxRecordFile(paths, {
+        ...record,
+        pause: identity,
+        ...(network && { network }),
+        ...(idBase !== undefined && { idBase }),
+      }),
     ]);
     await failpoint('sandbox.afterReady');
-    return { attempt: record.attempt, pause, ip };
+    return { attempt: record.attempt, pause, ip, ...(idBase !== undefined && { idBase }) };
   } catch (error) {
     pause.signal(9);
     throw error;
   }
+}
+
+/** Throws an Error for a kernel that cannot. */
+async function userNamespace({ directories }: SandboxNode, paths: PodPaths): Promise<number> {
+  const problem = idMapProblem(release());
+  if (problem) throw new Error(problem);
+  return idBaseOf(podsDirectory(directories), paths.directory);
 }
 
 /**
@@ -117,7 +136,15 @@ export async function adoptSandbox(
   const record = await readRecord<SandboxRecord>(paths.sandboxRecord);
   if (!record?.pause || record.bootID !== node.bootID) return { record, sandbox: undefined };
   const pause = openProcess(record.pause);
-  return { record, sandbox: pause && { attempt: record.attempt, pause, ip: addressOf(record.network) } };
+  if (!pause) return { record, sandbox: undefined };
+  const { idBase } = record;
+  const sandbox = {
+    attempt: record.attempt,
+    pause,
+    ip: addressOf(record.network),
+    ...(idBase !== undefined && { idBase }),
+  };
+  return { record, sandbox };
 }
 
 /** Kills pause, gives the address back, removes the pod's cgroup. Containers must have ended. Repeatable. */

@@ -1,5 +1,5 @@
 /** One attempt of one container: image, environment, mounts, cgroup, shim; or what stands in the way. */
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { cgroupApply, cgroupRemove, KernelError, type ProcessIdentity, writeFiles } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { backoffDelay } from '../../src/base/backoff.js';
@@ -10,10 +10,11 @@ import type { Container, EphemeralContainer, Pod } from '../../src/kube/pod.js';
 import { referencesOf } from '../../src/link/interest.js';
 import { restrictDevices } from '../cgroups/device-rules.js';
 import { containerFiles, oomScoreAdj } from '../cgroups/resources.js';
-import { ContainerConfigError, StartError } from '../containers/contract.js';
+import { ContainerConfigError, CreateError, StartError } from '../containers/contract.js';
 import { resolveEnv } from '../containers/env.js';
+import { loadProfile } from '../containers/seccomp-file.js';
 import { serviceEnv } from '../containers/service-env.js';
-import { containerSpec } from '../containers/spec.js';
+import { containerSpec, localhostProfile } from '../containers/spec.js';
 import { DeviceGoneError } from '../devices/manager.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
 import { VolumeError } from '../volumes/contract.js';
@@ -77,12 +78,19 @@ export async function startContainer(node: PodNode, order: StartOrder): Promise<
   }
 }
 
+/** Of a profile of the node's own, if the container asks for one. */
+async function seccompProgram(node: PodNode, pod: Pod, container: Container): Promise<Buffer | undefined> {
+  const name = localhostProfile(pod, container);
+  return name === undefined ? undefined : loadProfile(join(node.directories.dataDir, 'seccomp'), name);
+}
+
 function waitingFor(error: unknown): Waiting | undefined {
   if (error instanceof Waiting) return error;
   if (error instanceof ContainerConfigError) return new Waiting('CreateContainerConfigError', error.message);
   if (error instanceof VolumeError) return new Waiting('CreateContainerConfigError', error.message);
   if (error instanceof InvalidImageName) return new Waiting('InvalidImageName', error.message);
   if (error instanceof DeviceGoneError) return new Waiting('CreateContainerError', error.message);
+  if (error instanceof CreateError) return new Waiting('CreateContainerError', error.message);
   if (error instanceof KernelError) return new Waiting('CreateContainerError', error.message);
   return undefined;
 }
@@ -170,6 +178,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
       ...opened.mounts,
       ...given.mounts,
     ],
+    idBase: sandbox.idBase,
+    seccompProgram: await seccompProgram(node, pod, container),
     oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
   });
   await Promise.all([

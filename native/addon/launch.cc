@@ -1,11 +1,13 @@
 #include "launch.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/sched.h>
 #include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -29,7 +31,7 @@ namespace {
 constexpr size_t maxDescriptors = 32;
 
 /** Where the child is; it stops at the step that failed. */
-enum class Step : int { NotBorn, Born, Hostname, Loopback, File, OomScore, Descriptors, Exec };
+enum class Step : int { NotBorn, Born, User, Hostname, Loopback, File, OomScore, Descriptors, Exec };
 
 struct ChildFile {
   const char* path;
@@ -51,6 +53,9 @@ struct Message {
   uint64_t blockedSignals = 0;
   const ChildFile* files = nullptr;
   int fileCount = 0;
+  bool userNamespace = false;
+  int mapped = 0;  ///< futex: the parent has written the ID maps
+  int alive = 1;   ///< futex: cleared by the kernel when the child has execed or ended (CLONE_CHILD_CLEARTID)
   ChildFile oomScore = {"/proc/self/oom_score_adj", nullptr, 0};
   // Written by the child:
   volatile Step step = Step::NotBorn;
@@ -128,11 +133,31 @@ IN_CHILD bool writeFiles(Message& message) {
   return true;
 }
 
+/** futex(2) without errno: parent and child share the thread's while both run. */
+IN_CHILD long rawFutex(int* word, long operation, long value) {
+  long result = SYS_futex;
+  register long timeout asm("r10") = 0;
+  asm volatile("syscall" : "+a"(result) : "D"(word), "S"(operation), "d"(value), "r"(timeout) : "rcx", "r11", "memory");
+  return result;
+}
+
+IN_CHILD void waitWhile(int* word, int value) {
+  while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == value) rawFutex(word, FUTEX_WAIT, value);
+}
+
+/** Root of the new user namespace, and of nothing else, as soon as that has its maps. */
+IN_CHILD bool becomeRootInside(Message& message) {
+  waitWhile(&message.mapped, 0);
+  return syscall(SYS_setgroups, 0, nullptr) == 0 && syscall(SYS_setresgid, 0, 0, 0) == 0 && syscall(SYS_setresuid, 0, 0, 0) == 0;
+}
+
 /** In the order of `Step`; the first that fails is the one reported. Own session and root directory cannot fail. */
 IN_CHILD bool prepare(Message& message) {
   syscall(SYS_setsid);
   syscall(SYS_chdir, "/");
   syscall(SYS_umask, 022);
+  message.step = Step::User;
+  if (message.userNamespace && !becomeRootInside(message)) return false;
   message.step = Step::Hostname;
   if (message.hostnameSize > 0 && syscall(SYS_sethostname, message.hostname, message.hostnameSize) < 0) return false;
   message.step = Step::Loopback;
@@ -140,7 +165,7 @@ IN_CHILD bool prepare(Message& message) {
   message.step = Step::File;
   if (!writeFiles(message)) return false;
   message.step = Step::OomScore;
-  if (message.oomScore.size > 0 && !writeOne(message.oomScore) && errno != EACCES) return false;
+  if (!message.userNamespace && message.oomScore.size > 0 && !writeOne(message.oomScore) && errno != EACCES) return false;
   message.step = Step::Descriptors;
   return placeDescriptors(message);
 }
@@ -196,7 +221,7 @@ class SignalsBlocked {
 std::string namesOf(uint64_t namespaces) {
   static constexpr std::pair<uint64_t, const char*> known[] = {
       {CLONE_NEWNET, "CLONE_NEWNET"}, {CLONE_NEWIPC, "CLONE_NEWIPC"}, {CLONE_NEWUTS, "CLONE_NEWUTS"},
-      {CLONE_NEWPID, "CLONE_NEWPID"}, {CLONE_NEWNS, "CLONE_NEWNS"},
+      {CLONE_NEWPID, "CLONE_NEWPID"}, {CLONE_NEWNS, "CLONE_NEWNS"},   {CLONE_NEWUSER, "CLONE_NEWUSER"},
   };
   std::string names;
   for (const auto& [flag, name] : known) {
@@ -230,6 +255,8 @@ int nullDevice() {
 [[noreturn]] void failChild(const LaunchPlan& plan, const Message& message) {
   const std::string cgroup = plan.cgroup.empty() ? "its cgroup" : plan.cgroup;
   switch (message.step) {
+    case Step::User:
+      fail("setresuid", plan.object, message.error, "in its user namespace");
     case Step::Hostname:
       fail("sethostname(" + plan.hostname + ")", plan.object, message.error, "at most 64 bytes");
     case Step::Loopback:
@@ -281,12 +308,48 @@ Prepared prepareChild(const LaunchPlan& plan, Message& message) {
   message.hostname = plan.hostname.data();
   message.hostnameSize = plan.hostname.size();
   message.loopback = plan.loopback;
+  message.userNamespace = plan.idBase >= 0;
   message.blockedSignals = plan.blockedSignals;
   message.oomScore.value = plan.oomScoreAdj.data();
   message.oomScore.size = plan.oomScoreAdj.size();
   message.files = prepared.files.data();
   message.fileCount = static_cast<int>(prepared.files.size());
   return prepared;
+}
+
+constexpr int idsPerPod = 65536;
+
+/** Needs privileges over the parent namespace, so it is ours to do. */
+void writeIdMaps(const LaunchPlan& plan, pid_t pid) {
+  const std::string process = "/proc/" + std::to_string(pid);
+  const std::string map = "0 " + std::to_string(plan.idBase) + " " + std::to_string(idsPerPod) + "\n";
+  for (const char* file : {"/uid_map", "/gid_map"}) writeFile(process + file, map);
+}
+
+/**
+ * The child of a user namespace cannot go on without its parent: it waits for its maps, and we for its exec. The user
+ * that it becomes has made our shared memory undumpable; and a score written before the exec would have been ours too.
+ */
+void seeThroughUserNamespace(const LaunchPlan& plan, Message& message, const Launched& child, int dumpable) {
+  const pid_t pid = child.pid;
+  try {
+    writeIdMaps(plan, pid);
+  } catch (const KernelFailure&) {
+    kill(pid, SIGKILL);
+    waitWhile(&message.alive, 1);
+    reap(child.pidfd.get());
+    throw;
+  }
+  __atomic_store_n(&message.mapped, 1, __ATOMIC_RELEASE);
+  rawFutex(&message.mapped, FUTEX_WAKE, 1);
+  waitWhile(&message.alive, 1);
+  prctl(PR_SET_DUMPABLE, dumpable);
+  if (plan.oomScoreAdj.empty() || message.error != 0) return;
+  try {
+    writeFile("/proc/" + std::to_string(pid) + "/oom_score_adj", plan.oomScoreAdj);
+  } catch (const KernelFailure&) {
+    // no CAP_SYS_RESOURCE, or it has just ended: whoever waits for it sees that
+  }
 }
 
 }  // namespace
@@ -308,14 +371,22 @@ Launched launch(const LaunchPlan& plan) {
     arguments.flags |= CLONE_INTO_CGROUP;
     arguments.cgroup = static_cast<uint64_t>(cgroup.get());
   }
+  const bool userNamespace = plan.idBase >= 0;
+  if (userNamespace) {
+    arguments.flags = (arguments.flags & ~static_cast<uint64_t>(CLONE_VFORK)) | CLONE_NEWUSER | CLONE_CHILD_CLEARTID;
+    arguments.child_tid = reinterpret_cast<uint64_t>(&message.alive);
+  }
   long pid;
+  Launched launched;
   {
     const SignalsBlocked blocked;
+    const int dumpable = prctl(PR_GET_DUMPABLE);
     pid = cloneOnto(arguments, child, &message);
+    if (pid > 0) launched = {static_cast<pid_t>(pid), 0, UniqueFd(pidfd)};
+    if (pid > 0 && userNamespace) seeThroughUserNamespace(plan, message, launched, dumpable);
   }
   if (pid < 0) failClone(plan, static_cast<int>(-pid));
 
-  Launched launched{static_cast<pid_t>(pid), 0, UniqueFd(pidfd)};
   const bool executed = message.step == Step::Exec && message.error == 0;
   if (!executed) {
     reap(pidfd);

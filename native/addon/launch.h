@@ -24,6 +24,7 @@ struct LaunchPlan {
   std::string hostname;
   std::vector<std::pair<std::string, std::string>> files;  ///< absolute path → value, written by the child, in order
   bool loopback = false;
+  int64_t idBase = -1;    ///< with CLONE_NEWUSER: IDs 0 to 65535 inside are the node's from here on
   uint64_t blockedSignals = 0;  ///< stay blocked in the program, so none is lost before it asks for them
   std::string oomScoreAdj;  ///< stays as it is where the kernel refuses to lower it (no CAP_SYS_RESOURCE)
 };

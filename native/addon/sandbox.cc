@@ -40,6 +40,10 @@ LaunchPlan planOf(const Napi::Object& spec) {
   plan.namespaces = namespacesOf(spec.Get("namespaces").As<Napi::Object>());
   if (plan.namespaces & CLONE_NEWUTS) plan.hostname = stringOr(spec, "hostname");
   plan.loopback = plan.namespaces & CLONE_NEWNET;
+  if (const auto base = numberIf(spec, "idBase")) {
+    plan.namespaces |= CLONE_NEWUSER;
+    plan.idBase = *base;
+  }
   if (const auto score = numberIf(spec, "oomScoreAdj")) plan.oomScoreAdj = std::to_string(*score);
   if (!has(spec, "sysctls")) return plan;
   for (const auto& sysctl : listOf(spec.Get("sysctls"), [](Napi::Value value) { return value.As<Napi::Object>(); })) {

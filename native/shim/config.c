@@ -16,7 +16,7 @@ static char *strings_argv[MAX_STRINGS + 1], *strings_env[MAX_STRINGS + 2];
 enum key {
   K_OBJECT = 1, K_ARGV, K_ENV, K_CWD, K_USER, K_GROUP, K_SUPPLEMENTAL, K_LAYER, K_FLAGS, K_MOUNT, K_CAPABILITIES,
   K_SECCOMP, K_OOM, K_DIRECTORY, K_CGROUP, K_LOG, K_SOCKET, K_TARGET_PID, K_TARGET_START, K_NAMESPACES, K_RLIMIT,
-  K_FAILPOINT, K_RECORD,
+  K_FAILPOINT, K_RECORD, K_ID_BASE,
 };
 
 struct value {
@@ -114,6 +114,7 @@ static const char *read_record(uint16_t key, struct value v) {
     case K_NAMESPACES: return read_u32(v, &config.namespaces);
     case K_RLIMIT: return read_limit(v);
     case K_RECORD: return read_string(v, &config.record);
+    case K_ID_BASE: return read_u32(v, &config.id_base);
     case K_FAILPOINT: return read_string(v, &config.failpoint);
     default: return "an unknown key";
   }

@@ -28,6 +28,7 @@ static int pipe_ends[3][2];
 static void open_pipes(void) {
   for (int i = 0; i < 3; i++)
     if (pipe2(pipe_ends[i], O_CLOEXEC)) fail("pipe", NULL);
+  for (int i = 0; i < 3; i++) userns_give(pipe_ends[i][i ? 1 : 0]);
 }
 
 static _Noreturn void child(int status_fd, int target) {
@@ -36,7 +37,9 @@ static _Noreturn void child(int status_fd, int target) {
   fail_to_parent(status_fd);
   if (setsid() < 0) fail("setsid", NULL);
   oom_score_set(config.oom_score_adj);
-  if (setns(target, (int)config.namespaces & ~X_CLONE_NEWPID)) fail("setns", "container");
+  int wanted = (int)config.namespaces & ~X_CLONE_NEWPID;
+  if (setns(target, wanted | (config.id_base ? X_CLONE_NEWUSER : 0))) fail("setns", "container");
+  if (config.id_base) userns_become_root();
   user_lookup(&who);
   if (config.flags & FLAG_TTY) {
     int slave, master = pty_open(&slave, &who);

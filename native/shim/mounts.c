@@ -95,7 +95,7 @@ static void copy_node_devices(int dev) {
     if (fstatat(dirfd(host), entry->d_name, &st, AT_SYMLINK_NOFOLLOW)) continue;
     if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode)) continue;
     if (!strcmp(entry->d_name, "ptmx") || !strcmp(entry->d_name, "console")) continue;
-    if (mknodat(dev, entry->d_name, st.st_mode & ~(mode_t)S_ISUID, st.st_rdev) && errno != EEXIST) fail("mknod", entry->d_name);
+    if (mknodat(dev, entry->d_name, st.st_mode & ~(mode_t)S_ISUID, st.st_rdev) && errno != EEXIST && !config.id_base) fail("mknod", entry->d_name);
   }
   if (host) closedir(host);
 }

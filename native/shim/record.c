@@ -48,7 +48,9 @@ void record_attempt(void) {
   if (write_record(dir, ".attempt.json.tmp", config.record, 0) || renameat(dir, ".attempt.json.tmp", dir, "attempt.json"))
     fail("attempt", "attempt.json");
   /* the mode of `upper` is the mode of the container's root */
-  if (mkdirat(dir, "work", 0700) || mkdirat(dir, "upper", 0700) || fchmodat(dir, "upper", 0755, 0)) fail("attempt", "upper");
+  int made = mkdirat(dir, "upper", 0700) || fchmodat(dir, "upper", 0755, 0) ? -1 : 0;
+  if (!made && config.id_base && fchownat(dir, "upper", config.id_base, config.id_base, AT_SYMLINK_NOFOLLOW)) made = -1;
+  if (mkdirat(dir, "work", 0700) || made) fail("attempt", "upper");
   close(dir);
 }
 

@@ -22,6 +22,15 @@ static int open_directory(const char *path) {
   return fd;
 }
 
+/* A layer as the pod's users are to see it. */
+static int open_layer(const char *path) {
+  if (!config.id_base) return open_directory(path);
+  int tree = x_open_tree(AT_FDCWD, path, X_OPEN_TREE_CLONE | O_CLOEXEC);
+  if (tree < 0) fail("rootfs", path);
+  userns_map(tree, path);
+  return tree;
+}
+
 static int open_part(const char *name) {
   char path[4200];
   snprintf(path, sizeof path, "%s/%s", config.directory, name);
@@ -77,20 +86,40 @@ static int in_a_layer(const char *name) {
 static void make_mountpoints(int upper) {
   static const char *const names[] = {"proc", "sys", "dev"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    if (!in_a_layer(names[i]) && mkdirat(upper, names[i], 0755)) fail("mountpoint", names[i]);
+    if (!in_a_layer(names[i]) && (mkdirat(upper, names[i], 0755) || fchownat(upper, names[i], config.id_base, config.id_base, 0)))
+      fail("mountpoint", names[i]);
+}
+
+static void open_layers(void) {
+  for (int i = 0; i < config.layer_count; i++) layer_fds[i] = open_layer(config.layers[i]);
+}
+
+static void close_layers(void) {
+  for (int i = 0; i < config.layer_count; i++) close(layer_fds[i]);
+}
+
+int rootfs_make(void) {
+  open_layers();
+  int upper = open_upper(), work = open_part("work");
+  make_mountpoints(upper);
+  int mount = overlay_by_fsopen(upper, work);
+  if (mount < 0) fail("mount(overlay)", config.directory);
+  close_layers();
+  close(upper), close(work);
+  return mount;
 }
 
 /* Mounted over the attempt's own directory: visible in the container's mount namespace only. */
 int rootfs_mount(void) {
   const char *target = config.directory;
-  for (int i = 0; i < config.layer_count; i++) layer_fds[i] = open_directory(config.layers[i]);
+  open_layers();
   int upper = open_upper(), work = open_part("work"), at = open_directory(target);
   make_mountpoints(upper);
   int mount = overlay_by_fsopen(upper, work);
   if (mount < 0 && errno == EINVAL) overlay_by_mount(upper, work, target);
   else if (mount < 0) fail("mount(overlay)", config.directory);
   else if (x_move_mount(mount, at)) fail("move_mount(rootfs)", target);
-  for (int i = 0; i < config.layer_count; i++) close(layer_fds[i]);
+  close_layers();
   close(upper), close(work), close(at);
   if (mount >= 0) close(mount);
   return open_directory(target);

@@ -33,6 +33,11 @@ static void open_stdio(struct stdio *io) {
   make_pipe(&io->err, &io->inside[2]);
 }
 
+static void give_inside(struct stdio *io) {
+  for (int i = 0; i < 3; i++)
+    if (io->inside[i] >= 0) userns_give(io->inside[i]);
+}
+
 static void close_inside(struct stdio *io) {
   for (int i = 0; i < 3; i++)
     if (io->inside[i] >= 0) close(io->inside[i]);
@@ -57,9 +62,16 @@ static void enter_root(int root) {
   if (chdir("/")) fail("chdir", "/");
 }
 
-static void build_file_system(void) {
+/* What was made by the node's root is put where that left us: onto the working directory. */
+static int attach_root(int overlay) {
+  if (x_move_mount(overlay, AT_FDCWD)) fail("move_mount(rootfs)", config.directory);
+  return overlay;
+}
+
+/* overlay: made already, or -1 */
+static void build_file_system(int overlay) {
   if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)) fail("mount(MS_PRIVATE)", "/");
-  int root = rootfs_mount();
+  int root = overlay < 0 ? rootfs_mount() : attach_root(overlay);
   mounts_standard(root);
   volumes_attach(root);
   int cwd = make_in_root(root, config.cwd, 1);
@@ -79,20 +91,48 @@ static void open_terminal(int status_fd, struct stdio *io, const struct identity
   for (int i = 0; i < 3; i++) io->inside[i] = slave;
 }
 
+/*
+ * Into the pod's user namespace, from which there is no way back: what only the node's root can do is done before, and
+ * mounts, processes and cgroups are then a namespace's that it owns. A process namespace begins with a child of ours,
+ * which becomes our parent's. Returns in that child.
+ */
+static void enter_user_namespace(int status_fd, int target) {
+  int pids = config.flags & FLAG_SHARE_PID ? 0 : X_CLONE_NEWPID;
+  if (chdir(config.directory)) fail("chdir", config.directory);
+  if (setns(target, (int)config.namespaces | X_CLONE_NEWUSER)) fail("setns", "pod user");
+  userns_become_root();
+  if (!pids && setns(target, X_CLONE_NEWPID)) fail("setns", "pod pid");
+  if (unshare(X_CLONE_NEWNS | X_CLONE_NEWCGROUP | pids)) fail("unshare", "mount, cgroup, pid");
+  struct x_clone_args args = {.flags = X_CLONE_PARENT};
+  long pid = x_clone3(&args);
+  if (pid < 0) fail("clone3", "user namespace");
+  if (pid == 0) return;
+  status_successor(status_fd, (pid_t)pid);
+  _exit(0);
+}
+
+static int enter_pod(int status_fd, int target) {
+  if (!config.id_base) return enter_namespaces(target), -1;
+  int overlay = rootfs_make();
+  enter_user_namespace(status_fd, target);
+  return overlay;
+}
+
 static _Noreturn void child(int status_fd, int target, struct stdio *io) {
   struct identity who;
   fail_to_parent(status_fd);
   umask(0);
-  if (setsid() < 0) fail("setsid", NULL);
   oom_score_set(config.oom_score_adj);
-  enter_namespaces(target);
-  build_file_system();
+  int overlay = enter_pod(status_fd, target);
+  if (setsid() < 0) fail("setsid", NULL);
+  build_file_system(overlay);
   user_lookup(&who);
   if (config.flags & FLAG_TTY) open_terminal(status_fd, io, &who);
   launch(status_fd, io->inside, &who);
 }
 
 static uint64_t clone_flags(int target) {
+  if (config.id_base) return 0;
   if (config.flags & FLAG_SHARE_PID) {
     if (setns(target, X_CLONE_NEWPID)) fail("setns", "pod pid");
     return X_CLONE_NEWNS;
@@ -146,8 +186,10 @@ int run_main(void) {
   log_open();
   clients_listen();
   int target = target_open();
+  userns_open();
   volumes_open();
   open_stdio(&io);
+  give_inside(&io);
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, status)) fail("socketpair", NULL);
   pid_t pid = clone_into(clone_flags(target), &pidfd);
   if (pid == 0) child(status[1], target, &io);
@@ -155,6 +197,10 @@ int run_main(void) {
   volumes_close();
   close_inside(&io);
   status_wait(status[0], &result);
+  if (result.pid) {
+    waitpid(pid, NULL, 0);
+    pid = result.pid;
+  }
   check_launch(pid, &result);
   close(status[0]), close(pidfd);
   report_started(pid);

@@ -22,6 +22,7 @@ enum {
   FLAG_SHARE_PID = 128,
   FLAG_NON_ROOT = 256,
   FLAG_HOST_PID = 512,
+  FLAG_STRICT_GROUPS = 1024,
 };
 enum { MOUNT_READ_ONLY = 1, MOUNT_SLAVE = 2, MOUNT_SHARED = 4 };
 enum { MAX_MOUNTS = 512, MAX_LAYERS = 128, MAX_GROUPS = 1024, MAX_STRINGS = 8192, MAX_RLIMITS = 16 };
@@ -49,6 +50,7 @@ struct config {
   int mount_count;
   struct limit limits[MAX_RLIMITS];
   int limit_count;
+  uint32_t id_base; /* the node's ID that is 0 in the pod's user namespace; 0: it has none */
   uint64_t capabilities;
   const uint8_t *seccomp;
   size_t seccomp_bytes;
@@ -86,11 +88,14 @@ void oom_score_set(int score);
 struct launch_result {
   int pty; /* master, or -1 */
   int executing; /* the child reached execve */
+  pid_t pid; /* of the child's child, if the child made one in its place */
   int failed; /* `failure` is filled in */
   char failure[1400];
 };
 void status_pty(int status_fd, int master);
 void status_executing(int status_fd);
+/* Says who goes on in our place. */
+void status_successor(int status_fd, pid_t pid);
 void status_wait(int status_fd, struct launch_result *result);
 
 /* ---- paths.c ---- */
@@ -99,6 +104,8 @@ int open_in_root(int root, const char *path, int flags);
 int make_in_root(int root, const char *path, int is_directory);
 
 /* ---- rootfs.c, mounts.c, volumes.c, mask.c: the container's file system ---- */
+/* An overlay mount that is attached nowhere yet. */
+int rootfs_make(void);
 int rootfs_mount(void);
 int filesystem_mount(const char *type, const char *const *options, unsigned attributes);
 void mounts_standard(int root);
@@ -107,6 +114,15 @@ void volumes_open(void);
 void volumes_attach(int root);
 void volumes_close(void);
 void mask_apply(void);
+
+/* ---- userns.c: a pod's own user namespace (config.id_base) ---- */
+void userns_open(void);
+/* Shows a detached mount with the pod's IDs: what is root's on disk is root's inside. */
+void userns_map(int tree, const char *path);
+/* A pipe that root inside is to hand on must be its own. */
+void userns_give(int fd);
+/* Root of the pod's namespaces, owned by its user namespace, and of nothing else; ours is left for ever. */
+void userns_become_root(void);
 
 /* ---- user.c, confine.c, launch.c, pty.c ---- */
 struct identity {

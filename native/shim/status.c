@@ -1,7 +1,7 @@
 /*
  * The socket between the container's first process (before its exec) and the shim: SOCK_SEQPACKET and close-on-exec.
  * `E` says "execve comes next", so that an end of file after it means success, and before it death (for instance
- * SIGKILL from a cgroup that was once killed). `P` carries the pty master. `F` is a failure.
+ * SIGKILL from a cgroup that was once killed). `P` carries the pty master, `I` the number of a child made in its place. `F` is a failure.
  */
 #include "shim.h"
 
@@ -31,10 +31,17 @@ void status_executing(int status_fd) {
   if (send(status_fd, "E", 1, MSG_NOSIGNAL) < 0) fail("status", "send");
 }
 
+void status_successor(int status_fd, pid_t pid) {
+  char text[1 + sizeof pid] = "I";
+  memcpy(text + 1, &pid, sizeof pid);
+  if (send(status_fd, text, sizeof text, MSG_NOSIGNAL) < 0) fail("status", "send");
+}
+
 static void take(struct launch_result *result, struct msghdr *message, const char *text, size_t length) {
   struct cmsghdr *c = CMSG_FIRSTHDR(message);
   if (text[0] == 'P' && c && c->cmsg_type == SCM_RIGHTS) memcpy(&result->pty, CMSG_DATA(c), sizeof result->pty);
   if (text[0] == 'E') result->executing = 1;
+  if (text[0] == 'I' && length == 1 + sizeof result->pid) memcpy(&result->pid, text + 1, sizeof result->pid);
   if (text[0] != 'F') return;
   result->failed = 1;
   memcpy(result->failure, text + 1, length - 1);

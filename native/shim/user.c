@@ -129,6 +129,6 @@ void user_lookup(struct identity *who) {
   choose_group(who, group && *group ? group : NULL);
   add_group(who, who->gid);
   for (int i = 0; i < config.group_count; i++) add_group(who, config.groups[i]);
-  if (found) add_memberships(who, name);
+  if (found && !(config.flags & FLAG_STRICT_GROUPS)) add_memberships(who, name);
   if (config.flags & FLAG_NON_ROOT && who->uid == 0) fail_with("nonroot", EPERM, config.user);
 }

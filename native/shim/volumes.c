@@ -25,6 +25,7 @@ void volumes_open(void) {
     bind->tree = x_open_tree(AT_FDCWD, bind->source, X_OPEN_TREE_CLONE | X_AT_RECURSIVE | O_CLOEXEC);
     if (bind->tree < 0) fail("volume", bind->source);
     set_attributes(bind);
+    userns_map(bind->tree, bind->source);
   }
 }
 

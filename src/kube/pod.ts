@@ -79,6 +79,7 @@ export interface PodSecurityContext {
   fsGroup?: number;
   sysctls?: { name: string; value: string }[];
   seccompProfile?: SeccompProfile;
+  supplementalGroupsPolicy?: 'Merge' | 'Strict';
 }
 
 export interface ResourceRequirements {

@@ -26,7 +26,7 @@ export class ContainerRig implements AsyncDisposable {
 
   private constructor() {}
 
-  static async create(options: { readonly sharePid?: boolean } = {}): Promise<ContainerRig> {
+  static async create(options: { readonly sharePid?: boolean; readonly idBase?: number } = {}): Promise<ContainerRig> {
     const rig = new ContainerRig();
     mkdirSync(rig.runDirectory, { mode: 0o700 });
     for (const name of ['', 'shims', 'pause']) mkdirSync(join(rig.cgroup, name));
@@ -36,6 +36,7 @@ export class ContainerRig implements AsyncDisposable {
       cgroup: join(rig.cgroup, 'pause'),
       namespaces: { net: true, ipc: true, uts: true, pid: options.sharePid ?? false },
       hostname: 'rig',
+      ...(options.idBase !== undefined && { idBase: options.idBase }),
     });
     return rig;
   }
@@ -88,6 +89,7 @@ export function plainSpec(layer: string): ContainerSpec {
     user: '',
     runAsNonRoot: false,
     supplementalGroups: [],
+    strictGroups: false,
     layers: [layer],
     readOnlyRootfs: false,
     mounts: [],

@@ -3,7 +3,7 @@ import { capabilityMask, resolveCapabilities } from '../../agent/containers/capa
 import { ContainerConfigError } from '../../agent/containers/contract.js';
 import { type EnvFacts, resolveEnv } from '../../agent/containers/env.js';
 import { expand } from '../../agent/containers/expand.js';
-import { containerSpec, oomScoreAdj } from '../../agent/containers/spec.js';
+import { containerSpec, localhostProfile, oomScoreAdj } from '../../agent/containers/spec.js';
 import type { Image } from '../../agent/images/contract.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 
@@ -102,7 +102,12 @@ describe('who and how much', () => {
     const privileged = specOf({ securityContext: { privileged: true } });
     expect(privileged).toMatchObject({ seccomp: 'unconfined', maskProc: false });
     expect(privileged.capabilities).toContain('SYS_ADMIN');
-    expect(() => specOf({ securityContext: { seccompProfile: { type: 'Localhost' } } })).toThrow(ContainerConfigError);
+    const securityContext = { seccompProfile: { type: 'Localhost', localhostProfile: 'a/b.json' } } as const;
+    const plain: Container = { name: 'app' };
+    expect(localhostProfile(podOf(plain), { ...plain, securityContext })).toBe('a/b.json');
+    expect(localhostProfile(podOf(plain, { securityContext }), plain)).toBe('a/b.json');
+    const all = { ...plain, securityContext: { privileged: true } };
+    expect(localhostProfile(podOf(all, { securityContext }), all)).toBeUndefined();
   });
 
   test('capabilities: drop, then add', () => {

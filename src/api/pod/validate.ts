@@ -7,6 +7,7 @@ import { duplicate, type FieldError, forbiddenField, invalid, notSupported, requ
 import { restoreGated, validateGated } from './gates.js';
 import { validateContainers } from './validate-container.js';
 import { validateEphemeral } from './validate-ephemeral.js';
+import { validateHostUsers } from './validate-host-users.js';
 import { validateScheduling } from './validate-scheduling.js';
 
 export function validatePod(pod: Pod): FieldError[] {
@@ -59,6 +60,7 @@ export function validatePodSpec(spec: PodSpec, path: string, more: readonly stri
     ...(spec.shareProcessNamespace && spec.hostPID
       ? [invalid(`${path}.shareProcessNamespace`, true, 'ShareProcessNamespace and HostPID cannot both be enabled')]
       : []),
+    ...validateHostUsers(spec, path),
     ...validateSysctls(spec, `${path}.securityContext.sysctls`),
     ...validateIds(spec, `${path}.securityContext`),
     ...Object.entries(spec.overhead ?? {}).flatMap(([key, value]) =>
