@@ -11,8 +11,9 @@ import type { KubeObject } from '../kube/meta.js';
 import type { Pod } from '../kube/pod.js';
 import { StatusError } from '../kube/status.js';
 import type { HubChange, HubSink, HubView } from '../link/hub.js';
+import { sharedKinds } from '../link/shared.js';
 
-const linkedKinds = new Set(['Pod', 'ConfigMap', 'Secret', 'Node']);
+const linkedKinds = new Set<string>(['Pod', 'ConfigMap', 'Secret', ...sharedKinds]);
 
 export function hubView(view: ObjectView): HubView {
   return {

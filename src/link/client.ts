@@ -8,6 +8,7 @@ import { describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { KubeObject } from '../kube/meta.js';
 import type { Status } from '../kube/status.js';
+import { Desired } from './desired.js';
 import {
   type DesiredChange,
   type DownFrame,
@@ -18,7 +19,7 @@ import {
   type TokenRequest,
   type UpFrame,
 } from './frames.js';
-import { nameOfObject, objectName } from './interest.js';
+import { objectName } from './interest.js';
 import { Outbox } from './outbox.js';
 import { FrameError, parseDownFrame } from './parse.js';
 import { LinkStream } from './stream.js';
@@ -75,9 +76,9 @@ export class LinkClient {
   readonly #options: LinkClientOptions;
   readonly #outbox: Outbox<Report>;
   readonly #streams = new Map<number, LinkStream>();
-  /** What the controller wants here, by UID. */
-  #desired = new Map<string, KubeObject>();
-  #collecting: Map<string, KubeObject> | undefined;
+  /** What the controller wants here. */
+  #desired = new Desired();
+  #collecting: Desired | undefined;
   #incarnation: string | undefined;
   #revision: number | undefined;
   #socket: WebSocket | undefined;
@@ -142,14 +143,12 @@ export class LinkClient {
   }
 
   object(kind: string, namespace: string | undefined, name: string): KubeObject | undefined {
-    const wanted = objectName(kind, namespace, name);
-    for (const object of this.#desired.values()) if (nameOfObject(object) === wanted) return object;
-    return undefined;
+    return this.#desired.named(objectName(kind, namespace, name));
   }
 
   /** All of a kind that the controller has told this node of. */
   objectsOf(kind: string): KubeObject[] {
-    return [...this.#desired.values()].filter(object => object.kind === kind);
+    return this.#desired.ofKind(kind);
   }
 
   /** Resolves when everything reported is acknowledged, or after `timeoutMs`. */
@@ -281,28 +280,28 @@ export class LinkClient {
   }
 
   #sync({ objects, keep, last, revision }: Extract<DownFrame, { t: 'sync' }>): void {
-    this.#collecting ??= new Map();
-    for (const object of objects) this.#collecting.set(object.metadata.uid ?? '', object);
+    this.#collecting ??= new Desired();
+    for (const object of objects) this.#collecting.put(object);
     for (const uid of keep) {
       const held = this.#desired.get(uid);
-      if (held) this.#collecting.set(uid, held);
+      if (held) this.#collecting.put(held);
     }
     if (!last) return;
     this.#desired = this.#collecting;
     this.#collecting = undefined;
     this.#revision = revision;
     this.#synced = true;
-    this.#options.events.onSync([...this.#desired.values()]);
+    this.#options.events.onSync(this.#desired.all());
   }
 
   #changes(changes: readonly DesiredChange[], revision: number): void {
     for (const change of changes) {
       if ('put' in change) {
-        this.#desired.set(change.put.metadata.uid ?? '', change.put);
+        this.#desired.put(change.put);
         this.#options.events.onPut(change.put);
       } else {
         const { kind, namespace, name, uid } = change.gone;
-        this.#desired.delete(uid);
+        this.#desired.remove(uid);
         this.#options.events.onGone(kind, uid, namespace ? `${namespace}/${name}` : name);
       }
     }

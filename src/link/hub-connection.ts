@@ -17,10 +17,11 @@ import {
 import type { HubChange, HubOptions } from './hub.js';
 import { isPodOf, nameOfObject, type ObjectName, referencesOf, sameForNode } from './interest.js';
 import { FrameError, parseUpFrame } from './parse.js';
+import { isShared, sameForAll, sharedKinds, sharedText } from './shared.js';
 import { LinkStream } from './stream.js';
 
-/** Objects per sync frame, so that no frame nears the limit. */
-const syncBatch = 100;
+/** Bytes of objects per sync frame, so that no frame nears the limit. */
+const syncBytes = 1024 * 1024;
 /** Above this many unsent bytes changes are collected as newest-state-of-key instead of queued. */
 const highWaterBytes = 1024 * 1024;
 /** A connection that has not said hello by then is closed. */
@@ -94,9 +95,23 @@ export class HubConnection {
     const { object, deleted } = change;
     const name = nameOfObject(object);
     if (object.kind === 'Pod') this.#podChange(change, name);
-    else if (object.kind === 'Node' ? object.metadata.name === this.node : this.#isReferenced(name)) {
+    else if (isShared(object.kind) ? this.#concerns(change, name) : this.#isReferenced(name)) {
       this.#queue(name, deleted ? goneOf(object) : { put: object }, change.revision);
     }
+  }
+
+  /** A node sees all of itself, and of what all are told only what matters. */
+  #concerns({ object, previous, deleted }: HubChange, name: ObjectName): boolean {
+    if (this.#isOwn(object) || deleted || !previous || !this.#told.has(name)) return true;
+    return !sameForAll(previous, object);
+  }
+
+  #isOwn({ kind, metadata }: KubeObject): boolean {
+    return kind === 'Node' && metadata.name === this.node;
+  }
+
+  #text(object: KubeObject): string {
+    return isShared(object.kind) && !this.#isOwn(object) ? sharedText(object) : JSON.stringify(object);
   }
 
   #podChange({ object, previous, deleted, revision }: HubChange, name: ObjectName): void {
@@ -163,9 +178,11 @@ export class HubConnection {
       setTimeout(() => this.#flush(), 20);
       return;
     }
-    const changes = [...this.#pending.values()];
+    const changes = [...this.#pending.values()].map(change =>
+      'put' in change ? `{"put":${this.#text(change.put)}}` : JSON.stringify(change),
+    );
     this.#pending = new Map();
-    this.#send({ t: 'changes', revision: this.#pendingRevision, changes });
+    this.#socket.send(`{"t":"changes","revision":${this.#pendingRevision},"changes":[${changes.join(',')}]}`);
   }
 
   #message(data: RawData, binary: boolean): void {
@@ -275,8 +292,7 @@ export class HubConnection {
       if (force || Number(object.metadata.resourceVersion) > known) send.set(name, object);
       else keep.push(object.metadata.uid ?? '');
     };
-    const own = view.get('Node', undefined, this.node);
-    if (own) tell(own, false);
+    for (const kind of sharedKinds) for (const object of view.list(kind)) tell(object, false);
     for (const object of view.list('Pod')) {
       if (!isPodOf(object, this.node)) continue;
       const references = referencesOf(object as Pod);
@@ -289,12 +305,29 @@ export class HubConnection {
       }
       tell(object, false);
     }
-    const objects = [...send.values()];
-    const revision = view.revision;
-    for (let i = 0; i === 0 || i < objects.length; i += syncBatch) {
-      const last = i + syncBatch >= objects.length;
-      this.#send({ t: 'sync', revision, objects: objects.slice(i, i + syncBatch), keep: last ? keep : [], last });
+    this.#sendSync([...send.values()], keep);
+  }
+
+  #sendSync(objects: readonly KubeObject[], keep: readonly string[]): void {
+    const { revision } = this.#options.view;
+    let texts: string[] = [];
+    let bytes = 0;
+    const flush = (last: boolean) => {
+      const kept = JSON.stringify(last ? keep : []);
+      if (this.#socket.readyState === 1)
+        this.#socket.send(
+          `{"t":"sync","revision":${revision},"objects":[${texts.join(',')}],"keep":${kept},"last":${last}}`,
+        );
+      texts = [];
+      bytes = 0;
+    };
+    for (const object of objects) {
+      const text = this.#text(object);
+      if (bytes + text.length > syncBytes && texts.length > 0) flush(false);
+      texts.push(text);
+      bytes += text.length;
     }
+    flush(true);
   }
 
   #send(frame: DownFrame): void {

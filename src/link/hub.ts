@@ -10,6 +10,7 @@ import type { KubeEvent, Node } from '../kube/node.js';
 import type { Pod, PodStatus } from '../kube/pod.js';
 import type { NodeStats, StreamRequest, TokenRequest } from './frames.js';
 import { HubConnection } from './hub-connection.js';
+import type { sharedKinds } from './shared.js';
 import type { LinkStream } from './stream.js';
 
 export interface HubChange {
@@ -19,16 +20,14 @@ export interface HubChange {
   readonly deleted: boolean;
 }
 
+export type LinkedKind = 'Pod' | 'ConfigMap' | 'Secret' | (typeof sharedKinds)[number];
+
 /** What the hub reads: the controller's cache. */
 export interface HubView {
   readonly incarnation: string;
   readonly revision: number;
-  list(kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Node'): Iterable<KubeObject>;
-  get(
-    kind: 'Pod' | 'ConfigMap' | 'Secret' | 'Node',
-    namespace: string | undefined,
-    name: string,
-  ): KubeObject | undefined;
+  list(kind: LinkedKind): Iterable<KubeObject>;
+  get(kind: LinkedKind, namespace: string | undefined, name: string): KubeObject | undefined;
   /** Changes of these kinds, in order, each once. */
   subscribe(listener: (change: HubChange) => void): { close(): void };
 }

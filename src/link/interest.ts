@@ -1,4 +1,4 @@
-/** What a node needs to know: its Node, its Pods, and the ConfigMaps and Secrets that they name. Pure. */
+/** What only one node needs to know: its Pods, and the ConfigMaps and Secrets that they name. Pure. */
 import type { KubeObject } from '../kube/meta.js';
 import type { Container, Pod } from '../kube/pod.js';
 
