@@ -50,6 +50,8 @@ export interface AgentOptions {
   readonly podCIDR: string;
   readonly clusterCIDR: string;
   readonly maxPods: number;
+  /** Beside the safe ones, as PodNode has them. */
+  readonly allowedUnsafeSysctls: readonly string[];
   /** In a network namespace of our own: bring up loopback ourselves. */
   readonly isolated: boolean;
   /** On stop, take every pod, link, cgroup and rule away. */
@@ -326,6 +328,7 @@ function podNode({
     runtime,
     images,
     prefetchTokens: pod => tokens.prefetch(pod),
+    allowedUnsafeSysctls: options.allowedUnsafeSysctls,
     services: () => link().objectsOf('Service') as Service[],
     sources: {
       token: (pod, source) => tokens.get(pod, source),

@@ -11,6 +11,8 @@ export interface MountSpec {
   /** Absolute path in the container; resolved inside its rootfs. */
   readonly target: string;
   readonly readOnly: boolean;
+  /** What is mounted below it, too. */
+  readonly recursiveReadOnly?: boolean;
   readonly propagation: 'private' | 'slave' | 'shared';
 }
 

@@ -50,7 +50,7 @@ const flag = {
   strictGroups: 1024,
 } as const;
 
-const mountFlag = { readOnly: 1, slave: 2, shared: 4 } as const;
+const mountFlag = { readOnly: 1, slave: 2, shared: 4, recursive: 8 } as const;
 
 /** Flags of clone(2), for the namespaces to enter. */
 const namespaceFlag = {
@@ -102,7 +102,9 @@ function checked(name: string, value: string): string {
 function mountBytes(mount: MountSpec): Buffer {
   const propagation = { private: 0, slave: mountFlag.slave, shared: mountFlag.shared }[mount.propagation];
   const flags = Buffer.alloc(4);
-  flags.writeUInt32LE((mount.readOnly ? mountFlag.readOnly : 0) | propagation);
+  flags.writeUInt32LE(
+    (mount.readOnly ? mountFlag.readOnly : 0) | (mount.recursiveReadOnly ? mountFlag.recursive : 0) | propagation,
+  );
   return Buffer.concat([
     flags,
     Buffer.from(`${checked('mount source', mount.source)}\0${checked('mount target', mount.target)}\0`),

@@ -17,6 +17,8 @@ export interface SpecFacts {
   /** Volumes and the node's files (hosts, hostname, resolv.conf, termination log), sources made and safe. */
   readonly mounts: readonly MountSpec[];
   readonly oomScoreAdj: number;
+  /** What the container finds as its host's name. */
+  readonly hostname?: string;
   /** Of its `localhostProfile`. */
   readonly seccompProgram?: Buffer | undefined;
   /** Of the pod's user namespace, if it has one. */
@@ -36,12 +38,18 @@ export function commandOf(container: Container, image: Image, env: ReadonlyMap<s
 }
 
 /** Image first, then the pod's; containers without a PATH get the customary one. */
-export function environmentOf(image: Image, env: ReadonlyMap<string, string>, tty: boolean): string[] {
+export function environmentOf(
+  image: Image,
+  env: ReadonlyMap<string, string>,
+  tty: boolean,
+  hostname?: string,
+): string[] {
   const own = [...env].map(([name, value]) => `${name}=${value}`);
   const fromImage = image.config.env.filter(item => !env.has(item.split('=', 1)[0]!));
   const all = [...fromImage, ...own];
   const has = (name: string) => all.some(item => item.startsWith(`${name}=`));
-  return [...(has('PATH') ? [] : [defaultPath]), ...(tty && !has('TERM') ? ['TERM=xterm'] : []), ...all];
+  const host = hostname !== undefined && !has('HOSTNAME') ? [`HOSTNAME=${hostname}`] : [];
+  return [...host, ...(has('PATH') ? [] : [defaultPath]), ...(tty && !has('TERM') ? ['TERM=xterm'] : []), ...all];
 }
 
 interface Who {
@@ -67,14 +75,15 @@ function checkNonRoot(facts: SpecFacts): boolean {
   const { pod, container, image } = facts;
   if (!(container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot ?? false)) return false;
   const asked = container.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser;
-  if (asked === 0) throw new ContainerConfigError("container's runAsUser breaks non-root policy");
+  const whose = `(pod: ${JSON.stringify(`${pod.metadata.name}_${pod.metadata.namespace ?? 'default'}(${pod.metadata.uid ?? ''})`)}, container: ${container.name})`;
+  if (asked === 0) throw new ContainerConfigError(`container's runAsUser breaks non-root policy ${whose}`);
   if (asked !== undefined) return true;
   const [user = ''] = (image.config.user ?? '').split(':');
   if (user === '' || /^0+$/.test(user))
-    throw new ContainerConfigError('container has runAsNonRoot and image will run as root');
+    throw new ContainerConfigError(`container has runAsNonRoot and image will run as root ${whose}`);
   if (!/^\d+$/.test(user))
     throw new ContainerConfigError(
-      `container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root`,
+      `container has runAsNonRoot and image has non-numeric user (${user}), cannot verify user is non-root ${whose}`,
     );
   return true;
 }
@@ -143,7 +152,7 @@ export function containerSpec(facts: SpecFacts): ContainerSpec {
   return {
     object,
     argv,
-    env: environmentOf(image, env, container.tty ?? false),
+    env: environmentOf(image, env, container.tty ?? false, facts.hostname),
     cwd: workingDirectory(facts),
     ...whoOf(facts),
     runAsNonRoot: checkNonRoot(facts),

@@ -1,6 +1,8 @@
 /** The three files of /etc that Kubernetes manages in every container: their text, pure. */
 import type { Pod } from '../../src/kube/pod.js';
 
+/** The kernel's limit for a host name. */
+const maxHostname = 64;
 export const clusterDomain = 'cluster.local';
 
 /** At most 63 characters of the pod's name, unless spec.hostname says otherwise. */
@@ -14,10 +16,22 @@ function fqdn(pod: Pod): string | undefined {
   return subdomain ? `${podHostname(pod)}.${subdomain}.${pod.metadata.namespace}.svc.${clusterDomain}` : undefined;
 }
 
-export function hostsFile(pod: Pod, ip: string | undefined): string {
+/** What the pod's own UTS namespace is called: the short name, or all of it if the pod asks for that. */
+export function kernelHostname(pod: Pod): string {
+  const full = pod.spec.setHostnameAsFQDN ? fqdn(pod) : undefined;
+  if (full === undefined) return podHostname(pod);
+  if (full.length <= maxHostname) return full;
+  throw new RangeError(
+    `Failed to construct FQDN from Pod hostname and cluster domain, FQDN ${full} is too long (${maxHostname} characters is the max, ${full.length} characters requested)`,
+  );
+}
+
+/** A pod in the node's network sees the names that the node knows. @param nodeHosts the node's /etc/hosts */
+export function hostsFile(pod: Pod, ip: string | undefined, nodeHosts = ''): string {
+  if (pod.spec.hostNetwork)
+    return ['# Kubernetes-managed hosts file (host network).', nodeHosts.trimEnd(), ...aliasLines(pod), ''].join('\n');
   const name = fqdn(pod);
   const own = ip ? [`${ip}\t${name ? `${name}\t` : ''}${podHostname(pod)}`] : [];
-  const aliases = (pod.spec.hostAliases ?? []).map(a => `${a.ip}\t${(a.hostnames ?? []).join('\t')}`);
   return [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
@@ -27,9 +41,15 @@ export function hostsFile(pod: Pod, ip: string | undefined): string {
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
     ...own,
-    ...(aliases.length > 0 ? ['', '# Entries added by HostAliases.', ...aliases] : []),
+    ...aliasLines(pod),
     '',
   ].join('\n');
+}
+
+function aliasLines({ spec: { hostAliases = [] } }: Pod): string[] {
+  if (hostAliases.length === 0) return [];
+  const lines = hostAliases.map(({ ip, hostnames = [] }) => `${ip}\t${hostnames.join('\t')}`);
+  return ['', '# Entries added by HostAliases.', ...lines];
 }
 
 export interface DnsSettings {

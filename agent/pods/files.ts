@@ -1,17 +1,20 @@
 /** The managed files of /etc, and says how they are bound into containers. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { FileOp } from '../../native/index.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 import type { MountSpec } from '../containers/contract.js';
-import { type DnsSettings, hostsFile, podHostname, resolvConf } from './etc-files.js';
+import { type DnsSettings, hostsFile, kernelHostname, resolvConf } from './etc-files.js';
 import type { PodPaths } from './paths.js';
+
+const nodeHosts = (): string => (existsSync('/etc/hosts') ? readFileSync('/etc/hosts', 'utf8') : '');
 
 /** Written in place: a container of an earlier sandbox may still have them mounted. */
 export function podEtcFiles(pod: Pod, paths: PodPaths, dns: DnsSettings, ip: string | undefined): FileOp[] {
   const { files } = paths;
   const file = (path: string, data: string): FileOp => ({ op: 'write', path, data, mode: 0o644 });
   return [
-    file(files.hosts, hostsFile(pod, ip)),
-    file(files.hostname, `${podHostname(pod)}\n`),
+    file(files.hosts, hostsFile(pod, ip, pod.spec.hostNetwork ? nodeHosts() : '')),
+    file(files.hostname, `${kernelHostname(pod)}\n`),
     file(files.resolvConf, resolvConf(pod, dns)),
   ];
 }

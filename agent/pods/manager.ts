@@ -10,6 +10,7 @@ import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
 import { unenforceable } from '../cgroups/resources.js';
 import type { Adoption } from './adopt.js';
+import { wantsAppArmor } from './app-armor.js';
 import { AsidePods } from './aside.js';
 import type { Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
@@ -233,13 +234,16 @@ function deletion(pod: Pod): Termination {
 }
 
 /** Why this node cannot run the pod at all, if so. Pure. */
-export function refusalOf(pod: Pod, node: Pick<PodNode, 'controllers'>): Termination | undefined {
+export function refusalOf(
+  pod: Pod,
+  node: Pick<PodNode, 'controllers' | 'allowedUnsafeSysctls'>,
+): Termination | undefined {
   const limits = unenforceable(pod, node.controllers);
   if (limits.length > 0) {
     const message = `Pod was refused: this node cannot enforce its limits: ${limits.join('; ')}. "keelson doctor" says what this kernel has; remove the limits or run on a kernel with cgroup v2 controllers`;
     return { deleted: false, failed: true, reason: 'UnenforceableLimits', message, graceMs: 0 };
   }
-  const sysctl = forbiddenSysctl(pod);
+  const sysctl = forbiddenSysctl(pod, node.allowedUnsafeSysctls);
   if (sysctl)
     return {
       deleted: false,
@@ -248,5 +252,9 @@ export function refusalOf(pod: Pod, node: Pick<PodNode, 'controllers'>): Termina
       message: `Pod was rejected: ${sysctl}`,
       graceMs: 0,
     };
+  if (wantsAppArmor(pod)) {
+    const message = 'Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host';
+    return { deleted: false, failed: true, reason: 'AppArmor', message, graceMs: 0 };
+  }
   return undefined;
 }

@@ -24,6 +24,8 @@ export interface PodNode extends SandboxNode {
   readonly runtime: ContainerRuntime;
   readonly images: ImageStore;
   readonly sources: VolumeSources;
+  /** Kernel parameters that pods may set here beside the safe ones; `kernel.msg*` stands for many. */
+  readonly allowedUnsafeSysctls: readonly string[];
   /** The Services that this node knows of, for the environment of containers. */
   readonly services: () => readonly Service[];
   /** Has the tokens of the pod's volumes asked for already, while its sandbox is made. */

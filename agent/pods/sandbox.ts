@@ -18,7 +18,7 @@ import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
 import type { NodeResources } from '../admission/node-resources.js';
 import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
-import { type DnsSettings, podHostname } from './etc-files.js';
+import { type DnsSettings, kernelHostname } from './etc-files.js';
 import { podEtcFiles } from './files.js';
 import { idBaseOf, idMapProblem } from './id-ranges.js';
 import type { PodPaths } from './paths.js';
@@ -76,7 +76,7 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     // a new leaf for every attempt: a killed cgroup must not be cloned into again
     cgroup: sandboxCgroup(paths, record.attempt),
     namespaces: { net: !hostNetwork, ipc: !hostIPC, uts: !hostNetwork, pid: shareProcessNamespace },
-    ...(!hostNetwork && { hostname: podHostname(pod) }),
+    ...(!hostNetwork && { hostname: kernelHostname(pod) }),
     sysctls: pod.spec.securityContext?.sysctls ?? [],
     oomScoreAdj: pauseOomScoreAdj,
   });

@@ -1,4 +1,5 @@
 /** One attempt of one container: image, environment, mounts, cgroup, shim; or what stands in the way. */
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cgroupApply, cgroupRemove, KernelError, type ProcessIdentity, writeFiles } from '../../native/index.js';
 import { writeFileAtomic } from '../../src/base/atomic-file.js';
@@ -19,6 +20,7 @@ import { DeviceGoneError } from '../devices/manager.js';
 import { type Image, InvalidImageName } from '../images/contract.js';
 import { VolumeError } from '../volumes/contract.js';
 import { openMounts, type PreparedVolume } from '../volumes/volumes.js';
+import { kernelHostname } from './etc-files.js';
 import { allContainers, type EndedRun, type Obstacle } from './facts.js';
 import { managedMounts } from './files.js';
 import type { PodNode } from './node-contract.js';
@@ -179,6 +181,7 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
       ...given.mounts,
     ],
     idBase: sandbox.idBase,
+    hostname: pod.spec.hostNetwork ? hostname() : kernelHostname(pod),
     seccompProgram: await seccompProgram(node, pod, container),
     oomScoreAdj: oomScoreAdj(pod.status?.qosClass ?? 'BestEffort', container, node.memoryBytes),
   });

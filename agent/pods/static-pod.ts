@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { LineCounter, parseAllDocuments } from 'yaml';
 import type { Pod } from '../../src/kube/pod.js';
+import { referencesOf } from '../../src/link/interest.js';
 
 export const mirrorAnnotation = 'kubernetes.io/config.mirror';
 const hashAnnotation = 'kubernetes.io/config.hash';
@@ -41,7 +42,13 @@ export function parseStaticPod(file: string, text: string, nodeName: string): Po
     return `${file}:${Math.max(1, line)}:${Math.max(1, col)}`;
   };
   const pod = check(value, at);
-  return dress(pod, file, text, nodeName);
+  const dressed = dress(pod, file, text, nodeName);
+  const [named] = referencesOf(dressed);
+  if (named !== undefined)
+    throw new ManifestError(
+      `${at('spec')}: spec names ${named.replace('/', ' ')}: a static pod cannot refer to other objects of the API`,
+    );
+  return dressed;
 }
 
 function check(value: unknown, at: (...path: (string | number)[]) => string): Pod {

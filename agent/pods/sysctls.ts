@@ -20,14 +20,20 @@ const safe: ReadonlySet<string> = new Set([
 /** Kubernetes allows `/` for `.`, for interfaces with a dot in their name. */
 const dotted = (name: string): string => name.replaceAll('/', '.');
 
-/** Why the first of the pod's sysctls is refused, if one is. */
-export function forbiddenSysctl(pod: Pod): string | undefined {
+/** `kernel.msg*` stands for all that begin so (kubelet's --allowed-unsafe-sysctls). */
+const matches = (pattern: string, name: string): boolean =>
+  pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+
+/** Why the first of the pod's sysctls is refused, if one is. @param allowed what this node allows beside the safe ones */
+export function forbiddenSysctl(pod: Pod, allowed: readonly string[] = []): string | undefined {
   const { hostNetwork = false, hostIPC = false, securityContext } = pod.spec;
   for (const { name } of securityContext?.sysctls ?? []) {
     const plain = dotted(name);
-    if (!safe.has(plain)) return `forbidden sysctl: "${name}" not allowlisted`;
+    if (!safe.has(plain) && !allowed.some(pattern => matches(dotted(pattern), plain)))
+      return `forbidden sysctl: "${name}" not allowlisted`;
     if (hostNetwork && plain.startsWith('net.')) return `forbidden sysctl: "${name}" not allowed with host net enabled`;
-    if (hostIPC && plain.startsWith('kernel.')) return `forbidden sysctl: "${name}" not allowed with host ipc enabled`;
+    if (hostIPC && /^(kernel|fs\.mqueue)\./.test(plain))
+      return `forbidden sysctl: "${name}" not allowed with host ipc enabled`;
   }
   return undefined;
 }

@@ -1,19 +1,27 @@
 /** hostPath: a root door by definition; the type is enforced as Kubernetes says (reliability rule B8). */
 import { mkdir, open, stat } from 'node:fs/promises';
-import { codeOf } from '../../src/base/errors.js';
+import { describe } from '../../src/base/errors.js';
 import { VolumeError, type VolumeKind } from './contract.js';
 
 type Stats = Awaited<ReturnType<typeof stat>>;
 
-const checks: Readonly<Record<string, (s: Stats) => boolean>> = {
-  '': () => true,
-  Directory: s => s.isDirectory(),
-  DirectoryOrCreate: s => s.isDirectory(),
-  File: s => s.isFile(),
-  FileOrCreate: s => s.isFile(),
-  Socket: s => s.isSocket(),
-  CharDevice: s => s.isCharacterDevice(),
-  BlockDevice: s => s.isBlockDevice(),
+interface Check {
+  readonly is: (s: Stats) => boolean;
+  /** kubelet's words for it. */
+  readonly called: string;
+}
+
+const directory: Check = { is: s => s.isDirectory(), called: 'directory' };
+const file: Check = { is: s => s.isFile(), called: 'file' };
+const checks: Readonly<Record<string, Check>> = {
+  '': { is: () => true, called: 'directory' },
+  Directory: directory,
+  DirectoryOrCreate: directory,
+  File: file,
+  FileOrCreate: file,
+  Socket: { is: s => s.isSocket(), called: 'socket file' },
+  CharDevice: { is: s => s.isCharacterDevice(), called: 'character device' },
+  BlockDevice: { is: s => s.isBlockDevice(), called: 'block device' },
 };
 
 export const hostPath: VolumeKind = {
@@ -27,12 +35,23 @@ export const hostPath: VolumeKind = {
       );
     if (path.split('/').includes('..'))
       throw new VolumeError(`volume "${volume.name}": hostPath.path "${path}" must not contain ".."`);
-    if (type === 'DirectoryOrCreate') await mkdir(path, { recursive: true, mode: 0o755 });
-    if (type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close();
-    const found = await stat(path).catch((error: unknown) => {
-      throw new VolumeError(`hostPath type check failed: ${path}: ${codeOf(error) ?? String(error)}`, { cause: error });
-    });
-    if (!check(found)) throw new VolumeError(`hostPath type check failed: ${path} is not a ${type}`);
+    const found = await stat(path).catch(() => make(volume.name, path, type));
+    if (!found || !check.is(found))
+      throw new VolumeError(
+        `MountVolume.SetUp failed for volume "${volume.name}" : hostPath type check failed: ${path} is not a ${check.called}`,
+      );
     return { source: path, readOnly: false };
   },
 };
+
+/** What is missing, where the type says that it may be; without a type a directory, as container runtimes do. */
+async function make(volume: string, path: string, type: string): Promise<Stats | undefined> {
+  try {
+    if (type === 'DirectoryOrCreate' || type === '') await mkdir(path, { recursive: true, mode: 0o755 });
+    else if (type === 'FileOrCreate') await (await open(path, 'a', 0o644)).close();
+    else return undefined;
+    return await stat(path);
+  } catch (error) {
+    throw new VolumeError(`MountVolume.SetUp failed for volume "${volume}" : ${describe(error)}`, { cause: error });
+  }
+}

@@ -33,13 +33,19 @@ type Objects = Pick<VolumeContext, 'configMap' | 'secret'>;
 /** Throws VolumeError for an object or key that is missing and not optional. */
 export function configMapFiles(volume: string, source: Named, { configMap }: Objects): FileContent[] {
   const object = configMap(source.name);
-  return filesOf(volume, source, object && textsOf(object), `configmap "${source.name}" not found`);
+  return filesOf(volume, source, object && textsOf(object), {
+    object: `configmap "${source.name}" not found`,
+    key: 'configmap references non-existent config key',
+  });
 }
 
 /** Throws VolumeError for an object or key that is missing and not optional. */
 export function secretFiles(volume: string, source: Named, { secret }: Objects): FileContent[] {
   const object = secret(source.name);
-  return filesOf(volume, source, object && bytesOf(object), `secret "${source.name}" not found`);
+  return filesOf(volume, source, object && bytesOf(object), {
+    object: `secret "${source.name}" not found`,
+    key: 'references non-existent secret key',
+  });
 }
 
 const decoded = (data: Readonly<Record<string, string>> = {}, encoding: 'utf8' | 'base64'): [string, Buffer][] =>
@@ -49,14 +55,21 @@ const textsOf = ({ data, binaryData }: ConfigMap): Map<string, Buffer> =>
   new Map([...decoded(data, 'utf8'), ...decoded(binaryData, 'base64')]);
 const bytesOf = ({ data }: Secret): Map<string, Buffer> => new Map(decoded(data, 'base64'));
 
+/** kubelet's words for what is not there. */
+interface Missing {
+  readonly object: string;
+  readonly key: string;
+}
+
 function filesOf(
   volume: string,
   source: Projection,
   data: ReadonlyMap<string, Buffer> | undefined,
-  missing: string,
+  missing: Missing,
 ): FileContent[] {
-  if (!data && !source.optional) throw new VolumeError(`MountVolume.SetUp failed for volume "${volume}" : ${missing}`);
-  return selectFiles(volume, data ?? new Map(), source);
+  if (!data && !source.optional)
+    throw new VolumeError(`MountVolume.SetUp failed for volume "${volume}" : ${missing.object}`);
+  return selectFiles(volume, data ?? new Map(), source, missing.key);
 }
 
 /** Which key goes to which path. Pure; throws VolumeError for a missing key or a path that leaves the volume. */
@@ -64,15 +77,13 @@ export function selectFiles(
   volume: string,
   data: ReadonlyMap<string, Buffer>,
   { items, defaultMode = 0o644, optional }: Projection,
+  missingKey = 'configmap references non-existent config key',
 ): FileContent[] {
   const wanted: readonly KeyToPath[] = items ?? [...data.keys()].map(key => ({ key, path: key }));
   return wanted.flatMap(({ key, path, mode }) => {
     const content = data.get(key);
     if (!content && optional) return [];
-    if (!content)
-      throw new VolumeError(
-        `MountVolume.SetUp failed for volume "${volume}" : references non-existent config key: ${key}`,
-      );
+    if (!content) throw new VolumeError(`MountVolume.SetUp failed for volume "${volume}" : ${missingKey}: ${key}`);
     return [{ path: pathInVolume(volume, path), data: content, mode: mode ?? defaultMode }];
   });
 }

@@ -134,6 +134,7 @@ async function openMount(
     source: opened ? pathOf(opened) : volume.source,
     target: mount.mountPath,
     readOnly: volume.readOnly || mount.readOnly === true,
+    ...(mount.recursiveReadOnly && mount.recursiveReadOnly !== 'Disabled' && { recursiveReadOnly: true }),
     propagation: propagations[mount.mountPropagation ?? 'None'],
   };
 }

@@ -10,13 +10,13 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+/* Read-only is the mount itself; what is mounted below it only where the pod says so (recursiveReadOnly). */
 static void set_attributes(const struct bind *bind) {
-  struct x_mount_attr attr = {
-      .attr_set = bind->flags & MOUNT_READ_ONLY ? X_MOUNT_ATTR_RDONLY : 0,
-      .propagation = bind->flags & MOUNT_SHARED ? 0 : bind->flags & MOUNT_SLAVE ? MS_SLAVE : MS_PRIVATE,
-  };
-  if (!attr.attr_set && !attr.propagation) return;
-  if (x_mount_setattr(bind->tree, X_AT_RECURSIVE, &attr)) fail("mount_setattr", bind->source);
+  struct x_mount_attr read_only = {.attr_set = X_MOUNT_ATTR_RDONLY};
+  struct x_mount_attr spread = {.propagation = bind->flags & MOUNT_SLAVE ? MS_SLAVE : MS_PRIVATE};
+  unsigned depth = bind->flags & MOUNT_RECURSIVE ? X_AT_RECURSIVE : 0;
+  if (bind->flags & MOUNT_READ_ONLY && x_mount_setattr(bind->tree, depth, &read_only)) fail("mount_setattr", bind->source);
+  if (!(bind->flags & MOUNT_SHARED) && x_mount_setattr(bind->tree, X_AT_RECURSIVE, &spread)) fail("mount_setattr", bind->source);
 }
 
 void volumes_open(void) {

@@ -24,6 +24,8 @@ export interface Settings {
   readonly podCIDR: string;
   readonly clusterCIDR: string;
   readonly maxPods: number;
+  /** Kernel parameters that pods may set beside the safe ones. */
+  readonly allowedUnsafeSysctls: readonly string[];
   /** Our own top cgroup. */
   readonly cgroupName: string;
   readonly removeOnStop: boolean;
@@ -42,6 +44,7 @@ interface Flags extends ResourceFlags {
   podCidr?: string;
   clusterCidr?: string;
   maxPods?: string | number;
+  allowedUnsafeSysctls?: string;
   rm?: boolean;
 }
 
@@ -59,7 +62,7 @@ const settingNames = [
     'pod-cidr',
     'cluster-cidr',
   ],
-  ...['max-pods', 'rm'],
+  ...['max-pods', 'allowed-unsafe-sysctls', 'rm'],
   ...resourceFlagNames,
 ];
 
@@ -93,6 +96,11 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)',
     ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
+    [
+      'allowed-unsafe-sysctls',
+      '--allowed-unsafe-sysctls <list>',
+      'kernel parameters that pods may set beside the safe ones, comma-separated, e.g. net.core.somaxconn,kernel.msg*',
+    ],
     ...resourceFlags,
     ['rm', '--rm', 'on stop, take away every pod, link, cgroup, mount and rule'],
   ];
@@ -120,6 +128,7 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
     podCIDR: cidr('--pod-cidr', f.podCidr ?? '10.244.0.0/24'),
     clusterCIDR: cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16'),
+    allowedUnsafeSysctls: (f.allowedUnsafeSysctls ?? '').split(',').filter(Boolean),
     maxPods: integer('--max-pods', f.maxPods ?? 250, 1, 1000),
     cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
     removeOnStop: f.rm ?? false,

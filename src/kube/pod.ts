@@ -68,6 +68,7 @@ export interface SecurityContext {
   allowPrivilegeEscalation?: boolean;
   capabilities?: Capabilities;
   procMount?: 'Default' | 'Unmasked';
+  appArmorProfile?: { type: string; localhostProfile?: string };
   seccompProfile?: SeccompProfile;
 }
 
@@ -80,6 +81,7 @@ export interface PodSecurityContext {
   sysctls?: { name: string; value: string }[];
   seccompProfile?: SeccompProfile;
   supplementalGroupsPolicy?: 'Merge' | 'Strict';
+  appArmorProfile?: { type: string; localhostProfile?: string };
 }
 
 export interface ResourceRequirements {
@@ -94,6 +96,7 @@ export interface VolumeMount {
   subPathExpr?: string;
   readOnly?: boolean;
   mountPropagation?: 'None' | 'HostToContainer' | 'Bidirectional';
+  recursiveReadOnly?: 'Disabled' | 'IfPossible' | 'Enabled';
 }
 
 export interface ContainerPort {

@@ -30,6 +30,8 @@ const podOf = (container: Container, spec: Partial<Pod['spec']> = {}): Pod => ({
   spec: { containers: [container], ...spec },
 });
 
+const whose = '(pod: "web-0_default(u)", container: app)';
+
 function specOf(
   changes: Partial<Container> = {},
   pod: Partial<Pod['spec']> = {},
@@ -81,13 +83,13 @@ describe('who and how much', () => {
   });
 
   test.each([
-    [{ runAsNonRoot: true, runAsUser: 0 }, undefined, "container's runAsUser breaks non-root policy"],
-    [{ runAsNonRoot: true }, undefined, 'container has runAsNonRoot and image will run as root'],
-    [{ runAsNonRoot: true }, '00:5', 'container has runAsNonRoot and image will run as root'],
+    [{ runAsNonRoot: true, runAsUser: 0 }, undefined, `container's runAsUser breaks non-root policy ${whose}`],
+    [{ runAsNonRoot: true }, undefined, `container has runAsNonRoot and image will run as root ${whose}`],
+    [{ runAsNonRoot: true }, '00:5', `container has runAsNonRoot and image will run as root ${whose}`],
     [
       { runAsNonRoot: true },
       'nginx',
-      'container has runAsNonRoot and image has non-numeric user (nginx), cannot verify user is non-root',
+      `container has runAsNonRoot and image has non-numeric user (nginx), cannot verify user is non-root ${whose}`,
     ],
   ])('runAsNonRoot %#', (securityContext, user, message) => {
     expect(() => specOf({ securityContext }, {}, user === undefined ? {} : { user })).toThrow(

@@ -1,6 +1,6 @@
 /** Containers of a Pod: names, images, ports, environment, mounts, resources, probes. */
 import { labelProblems } from '../../kube/names.js';
-import type { Container, PodSpec, Probe, ProbeHandler } from '../../kube/pod.js';
+import type { Container, PodSpec, Probe, ProbeHandler, VolumeMount } from '../../kube/pod.js';
 import { compareQuantities, quantityNanos, quantityProblem } from '../../kube/quantity.js';
 import { duplicate, type FieldError, forbiddenField, invalid, missing, notSupported, required } from '../errors.js';
 import { choice, notNegative, problem, validateId } from './validate.js';
@@ -189,7 +189,39 @@ function validateFieldPath(fieldPath: string | undefined, path: string): FieldEr
   return [invalid(path, fieldPath, `error converting fieldPath: field label not supported: ${fieldPath}`)];
 }
 
-function validateMounts({ volumeMounts = [] }: Container, volumes: ReadonlySet<string>, path: string): FieldError[] {
+function validateMountKind(mount: VolumeMount, path: string, privileged: boolean): FieldError[] {
+  const { mountPropagation: propagation, recursiveReadOnly: recursive, readOnly } = mount;
+  const asked = recursive === 'IfPossible' || recursive === 'Enabled';
+  return [
+    ...choice(`${path}.mountPropagation`, propagation, ['Bidirectional', 'HostToContainer', 'None']),
+    ...(propagation === 'Bidirectional' && !privileged
+      ? [
+          forbiddenField(
+            `${path}.mountPropagation`,
+            'Bidirectional mount propagation is available only to privileged containers',
+          ),
+        ]
+      : []),
+    ...choice(`${path}.recursiveReadOnly`, recursive, ['Disabled', 'Enabled', 'IfPossible']),
+    ...(asked && !readOnly
+      ? [forbiddenField(`${path}.recursiveReadOnly`, 'may only be specified when readOnly is true')]
+      : []),
+    ...(asked && propagation !== undefined && propagation !== 'None'
+      ? [
+          forbiddenField(
+            `${path}.recursiveReadOnly`,
+            'may only be specified when mountPropagation is None or not specified',
+          ),
+        ]
+      : []),
+  ];
+}
+
+function validateMounts(
+  { volumeMounts = [], securityContext }: Container,
+  volumes: ReadonlySet<string>,
+  path: string,
+): FieldError[] {
   const paths = new Set<string>();
   return volumeMounts.flatMap((mount, i) => {
     const here = `${path}.volumeMounts[${i}]`;
@@ -202,6 +234,7 @@ function validateMounts({ volumeMounts = [] }: Container, volumes: ReadonlySet<s
           : [missing(`${here}.name`, mount.name)]
         : [required(`${here}.name`)]),
       ...(mount.mountPath ? [] : [required(`${here}.mountPath`)]),
+      ...validateMountKind(mount, here, securityContext?.privileged ?? false),
       ...(mount.mountPath && repeated ? [invalid(`${here}.mountPath`, mount.mountPath, 'must be unique')] : []),
       ...(mount.subPath?.startsWith('/') ? [invalid(`${here}.subPath`, mount.subPath, 'must be a relative path')] : []),
       ...(mount.subPath?.split('/').includes('..')

@@ -20,6 +20,7 @@ export function registerAgent(program: Command): void {
     'pod-cidr',
     'cluster-cidr',
     'max-pods',
+    'allowed-unsafe-sysctls',
     ...resourceFlagNames,
     'rm',
   ])
@@ -63,6 +64,7 @@ async function runAgent(settings: Settings, credentials: string): Promise<void> 
     podCIDR: settings.podCIDR,
     clusterCIDR: settings.clusterCIDR,
     maxPods: settings.maxPods,
+    allowedUnsafeSysctls: settings.allowedUnsafeSysctls,
     isolated: settings.isolated !== undefined,
     removeOnStop: settings.removeOnStop,
     labels: {},
