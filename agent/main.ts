@@ -16,6 +16,7 @@ import type { Pod } from '../src/kube/pod.js';
 import { LinkClient } from '../src/link/client.js';
 import type { RunningContainer } from './admission/node-resources.js';
 import { NodeSupply, type ResourceOptions } from './admission/supply.js';
+import { unlessGone, writeGroup } from './cgroups/write.js';
 import { startChores } from './chores.js';
 import { createContainerRuntime } from './containers/runtime.js';
 import { linkAddress } from './credentials.js';
@@ -106,13 +107,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     controllers: tree.controllers,
     log,
     node: () => parts.link?.object('Node', '', options.nodeName) as Node | undefined,
-    onSharedCpus: () => parts.manager && void spreadCpus(),
+    onHeld: () => parts.manager && void shareOut(),
     onChange: () => parts.link?.connected && void reporter.report(),
   });
-  function spreadCpus(): Promise<void> {
-    return supply.resources
-      .spreadCpus(runningContainers(manager().workers()))
-      .catch((error: unknown) => log.warn({ error: describe(error) }, 'CPUs could not be shared out anew'));
+  async function shareOut(): Promise<void> {
+    try {
+      await supply.resources.spreadCpus(runningContainers(manager().workers()));
+      // made at the start; at the very end it is gone
+      for (const [qos, files] of supply.resources.groupFiles(manager().activePods()))
+        await writeGroup(join(cgroupRoot(directories), qos), files).catch(unlessGone);
+    } catch (error) {
+      log.warn({ error: describe(error) }, 'CPUs and memory could not be shared out anew');
+    }
   }
   const node = podNode({
     supply,
@@ -260,6 +266,14 @@ function* runningContainers(workers: Iterable<PodWorker>): Iterable<RunningConta
 async function prepareKernel(options: AgentOptions, tree: CgroupTree, directories: NodePaths): Promise<BridgeNetwork> {
   if (options.isolated) await netlink(null, [{ op: 'link.set', name: 'lo', up: true }]);
   await cgroupApply({ root: tree.mount, path: cgroupRoot(directories), controllers: [...tree.controllers], files: [] });
+  if (options.resources.memoryQos)
+    for (const qos of ['guaranteed', 'burstable'])
+      await cgroupApply({
+        root: tree.mount,
+        path: join(cgroupRoot(directories), qos),
+        controllers: [...tree.controllers],
+        files: [],
+      });
   const network = createBridgeNetwork({
     name: 'keelson',
     bridge: 'cni0',
@@ -315,7 +329,7 @@ function podNode({
     resources: supply.resources,
     activePods,
     get allocatable() {
-      return supply.capacity().allocatable;
+      return supply.allocatable;
     },
     dns: {
       clusterDNS: undefined,

@@ -3,13 +3,12 @@
  * A pod gets everything or is refused; what a pod held is free as soon as it has ended.
  */
 import type { CgroupFiles } from '../../native/index.js';
-import { codeOf } from '../../src/base/errors.js';
 import type { Node } from '../../src/kube/node.js';
 import type { Container, Pod } from '../../src/kube/pod.js';
 import type { CpuManager } from '../cgroups/cpu-manager.js';
 import { hugetlbFiles } from '../cgroups/hugepages.js';
-import { memoryQosFiles } from '../cgroups/memory-qos.js';
-import { writeGroup } from '../cgroups/write.js';
+import { memoryMinBytes, memoryQosFiles } from '../cgroups/memory-qos.js';
+import { unlessGone, writeGroup } from '../cgroups/write.js';
 import type { Injection } from '../devices/inject.js';
 import type { DeviceManager } from '../devices/manager.js';
 import { admit, type Rejection, type ResizeRefusal, resizeRefusal } from './admit.js';
@@ -28,8 +27,8 @@ export interface NodeResourcesOptions {
   /** requests → memory.min, and memory.high before the limit. */
   readonly memoryQos: boolean;
   readonly node: () => Node | undefined;
-  /** The CPUs that containers share are others now: `spreadCpus` is due. */
-  readonly onSharedCpus: () => void;
+  /** What pods hold in all is another now: `spreadCpus` and `groupFiles` are due. */
+  readonly onChange: () => void;
 }
 
 /** One running container and its group. */
@@ -56,7 +55,7 @@ export class NodeResources {
     const rejection = admit(pod, this.#state(others));
     if (rejection) return rejection;
     devices.commit(given.allocations);
-    if (own && cpus?.commit(own.assignments)) this.options.onSharedCpus();
+    if ((own && cpus?.commit(own.assignments)) || this.#keepsMemory()) this.options.onChange();
     return undefined;
   }
 
@@ -72,18 +71,18 @@ export class NodeResources {
   keep(pods: readonly Pod[]): void {
     const uids = new Set(pods.map(pod => pod.metadata.uid ?? ''));
     this.options.devices.keep(uids);
-    if (this.options.cpus?.keep(uids)) this.options.onSharedCpus();
+    if (this.options.cpus?.keep(uids) || this.#keepsMemory()) this.options.onChange();
   }
 
   /** After a start of the agent: what runs here holds what is remembered, and gets CPUs anew if that was lost. */
   adopted(pods: readonly Pod[]): void {
-    const { cpus, onSharedCpus } = this.options;
+    const { cpus, onChange } = this.options;
     this.keep(pods);
     for (const pod of pods) {
       const own = cpus?.decide(pod);
       if (own && 'assignments' in own) cpus?.commit(own.assignments);
     }
-    onSharedCpus();
+    onChange();
   }
 
   #state(others: readonly Pod[]) {
@@ -106,9 +105,25 @@ export class NodeResources {
   }
 
   /** Beside those of `podFiles`. */
-  podFiles(): CgroupFiles {
+  podFiles(pod: Pod): CgroupFiles {
     const { controllers, podPidsLimit } = this.options;
-    return podPidsLimit > 0 && controllers.has('pids') ? [['pids.max', String(podPidsLimit)]] : [];
+    return [
+      ...(podPidsLimit > 0 && controllers.has('pids') ? [['pids.max', String(podPidsLimit)] as const] : []),
+      ...(this.#keepsMemory() ? [['memory.min', String(memoryMinBytes([pod]))] as const] : []),
+    ];
+  }
+
+  #keepsMemory = (): boolean => this.options.memoryQos && this.options.controllers.has('memory');
+
+  /** What is above the pods promises what they promise in all, or it is no promise: files by group. */
+  groupFiles(pods: readonly Pod[]): [qos: string, files: CgroupFiles][] {
+    if (!this.#keepsMemory()) return [];
+    const min = (some: readonly Pod[]): CgroupFiles => [['memory.min', String(memoryMinBytes(some))]];
+    const of = (qos: string): Pod[] => pods.filter(({ status }) => status?.qosClass === qos);
+    return [
+      ['', min(pods)],
+      ...(['Guaranteed', 'Burstable'] as const).map((qos): [string, CgroupFiles] => [qos.toLowerCase(), min(of(qos))]),
+    ];
   }
 
   /** Writes cpuset.cpus of every container anew: the shared pool has grown or shrunk. */
@@ -120,10 +135,6 @@ export class NodeResources {
       await writeGroup(cgroup, [['cpuset.cpus', cpus.cpusOf(pod, container)]]).catch(unlessGone);
     }
   }
-}
-
-function unlessGone(error: unknown): void {
-  if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENODEV') throw error;
 }
 
 const unexpected = (problem: string): Rejection => ({

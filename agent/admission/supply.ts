@@ -33,7 +33,8 @@ export interface SupplyOptions {
   readonly controllers: ReadonlySet<string>;
   readonly log: Logger;
   readonly node: () => Node | undefined;
-  readonly onSharedCpus: () => void;
+  /** What pods hold in all is another now. */
+  readonly onHeld: () => void;
   /** Capacity or allocatable is another one now. */
   readonly onChange: () => void;
 }
@@ -43,6 +44,7 @@ export class NodeSupply {
   readonly #devices: DeviceManager;
   readonly #files: PluginFiles;
   readonly #hugepages: Readonly<Record<string, number>>;
+  #allocatable: Quantities | undefined;
 
   constructor(readonly of: SupplyOptions) {
     const { options, dataDir, controllers, log, node } = of;
@@ -53,6 +55,7 @@ export class NodeSupply {
       directory: options.devicesDir,
       onChange: inventory => {
         this.#devices.setInventory(inventory);
+        this.#allocatable = undefined;
         of.onChange();
       },
       onProblem: message => log.error({ message }, 'device file ignored'),
@@ -61,16 +64,28 @@ export class NodeSupply {
       controllers,
       cpus: cpuManager(options, dataDir, controllers, problem),
       devices: this.#devices,
-      allocatable: () => this.capacity().allocatable,
+      allocatable: () => this.allocatable,
       hugepages: Object.keys(this.#hugepages),
       podPidsLimit: options.podPidsLimit,
       memoryQos: options.memoryQos,
       node,
-      onSharedCpus: of.onSharedCpus,
+      onChange: of.onHeld,
     });
   }
 
+  /** What pods may have, as the node was looked at last: each pod asks several times. */
+  get allocatable(): Quantities {
+    return this.#allocatable ?? this.capacity().allocatable;
+  }
+
+  /** Looks at the machine. */
   capacity(): Capacity {
+    const found = this.#measure();
+    this.#allocatable = found.allocatable;
+    return found;
+  }
+
+  #measure(): Capacity {
     const { options, dataDir, maxPods } = this.of;
     const { reservedCpus, systemReserved, kubeReserved } = options;
     const explicit = reservedCpus.length > 0;

@@ -63,12 +63,14 @@ export function podFiles(pod: Pod, controllers: ReadonlySet<string>): CgroupFile
 /** Pause and shims live in the pod's group too; they must not eat the containers' memory. */
 const podOverheadBytes = 4n * 1024n * 1024n;
 
-/** Sum in thousandths over app containers and sidecars, at least the largest init container; undefined if one has no value. */
+/** What the pod says as a whole; else the sum in thousandths over app containers and sidecars, at least the largest init container; undefined if one has no value. */
 function total(
   pod: Pod,
   resource: string,
-  of: (c: Container) => Record<string, string> | undefined,
+  of: (c: Pick<Container, 'resources'>) => Record<string, string> | undefined,
 ): bigint | undefined {
+  const whole = of(pod.spec)?.[resource];
+  if (whole !== undefined) return milliValue(whole);
   const value = (c: Container): bigint | undefined => {
     const text = of(c)?.[resource];
     return text === undefined ? undefined : milliValue(text);

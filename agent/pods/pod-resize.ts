@@ -58,7 +58,7 @@ export class PodResize {
   async beforeRestart(): Promise<void> {
     const { node, pod, paths } = this.of;
     if (pod.metadata.generation === this.#recorded) return;
-    await writeGroup(paths.cgroup, [...podFiles(pod, node.controllers), ...node.resources.podFiles()]);
+    await writeGroup(paths.cgroup, [...podFiles(pod, node.controllers), ...node.resources.podFiles(pod)]);
     await this.records.write();
     this.#recorded = pod.metadata.generation;
   }

@@ -42,7 +42,7 @@ export interface ResizeOrder {
 export async function resizeContainer(node: PodNode, order: ResizeOrder): Promise<void> {
   const { pod, paths, container, attempt, given } = order;
   const group = attemptCgroup(paths, container.name, attempt);
-  const forPod = [...podFiles(pod, node.controllers), ...node.resources.podFiles()];
+  const forPod = [...podFiles(pod, node.controllers), ...node.resources.podFiles(pod)];
   const forContainer = [
     ...containerFiles(container, node.controllers),
     ...node.resources.containerFiles(pod, container),

@@ -25,6 +25,8 @@ function podAmounts(spec: PodSpec, which: Which): Amounts {
   const together = new Map(sidecars);
   for (const container of spec.containers) add(together, amountsOf(container, which));
   raise(together, peak);
+  // what the pod says as a whole counts instead of the sum (KEP-2837)
+  for (const [name, amount] of amountsOf(spec, which)) together.set(name, amount);
   // a limit without one of its own stays unlimited: overhead only raises what is there
   for (const [name, text] of Object.entries(spec.overhead ?? {}))
     if (which === 'requests' || together.has(name))
@@ -33,7 +35,7 @@ function podAmounts(spec: PodSpec, which: Which): Amounts {
 }
 
 /** A request that is left out is the limit. */
-export function amountsOf({ resources }: Pick<Container, 'resources'>, which: Which): Amounts {
+export function amountsOf({ resources }: Pick<Container | PodSpec, 'resources'>, which: Which): Amounts {
   const given = which === 'limits' ? resources?.limits : { ...resources?.limits, ...resources?.requests };
   return new Map(Object.entries(given ?? {}).map(([name, text]) => [name, quantityNanos(text)]));
 }

@@ -179,6 +179,8 @@ export interface Toleration {
 }
 
 export interface PodSpec {
+  /** Of the pod as a whole, beside those of its containers. */
+  resources?: ResourceRequirements;
   containers: Container[];
   initContainers?: Container[];
   ephemeralContainers?: EphemeralContainer[];

@@ -5,7 +5,9 @@ import { milliValue } from './quantity.js';
 const counted = ['cpu', 'memory'] as const;
 
 export function qosClass(spec: PodSpec): QosClass {
-  const containers = [...(spec.initContainers ?? []), ...spec.containers];
+  const whole = counted.some(r => spec.resources?.requests?.[r] ?? spec.resources?.limits?.[r]);
+  // what the pod says as a whole decides alone
+  const containers = whole ? [spec] : [...(spec.initContainers ?? []), ...spec.containers];
   const set = (values: Record<string, string> | undefined, name: string) =>
     values?.[name] !== undefined && milliValue(values[name]) > 0n;
   const any = containers.some(c => counted.some(r => set(c.resources?.requests, r) || set(c.resources?.limits, r)));

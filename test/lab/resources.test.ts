@@ -62,6 +62,10 @@ describe('resources of pods', slow, () => {
           restartPolicy: 'Never',
           initContainers: [container('hungry', eat(80), { ...small, memory: '24Mi' })],
         }),
+        pod('whole', [container('hungry', eat(80), {}), container('idle', sleep, {})], {
+          restartPolicy: 'Never',
+          resources: { limits: { memory: '40Mi', cpu: '500m' } },
+        }),
         pod('exec', [container('app', sleep, small)]),
         pod('huge', [
           container('app', sleep, { cpu: '50m', memory: '32Mi', 'hugepages-2Mi': '4Mi' }),
@@ -197,6 +201,19 @@ describe('resources of pods', slow, () => {
     assert.match(await cluster.kubectl('get', 'pod', 'init'), /Init:OOMKilled/);
   });
 
+  test('a limit of the pod as a whole: the container that took most goes', slow, async () => {
+    await eventually(
+      'it was killed',
+      async () => statusOf(await get('whole'), 'hungry').state?.terminated !== undefined,
+      200_000,
+    );
+    const found = await get('whole');
+    assert.equal(file(found, 'memory.max'), String(44 * mebi));
+    const { terminated } = statusOf(found, 'hungry').state ?? {};
+    assert.deepEqual([terminated?.reason, terminated?.exitCode], ['OOMKilled', 137]);
+    assert.ok(statusOf(found, 'idle').state?.running);
+  });
+
   test('a command that runs out of memory is an OOM of its container, which starts again', slow, async () => {
     await running('exec');
     const { code } = await cluster.tryKubectl(['exec', 'exec', '--', 'sh', '-c', eat(80)]);
@@ -220,6 +237,10 @@ describe('resources of pods', slow, () => {
   test('memory that was asked for is kept, processes are limited', slow, async () => {
     const found = await running('resize');
     assert.equal(file(found, 'a.0', 'memory.min'), String(16 * mebi));
+    assert.equal(file(found, 'memory.min'), String(32 * mebi));
+    const above = Number(file(found, '..', 'memory.min'));
+    assert.ok(above >= 32 * mebi, `${above}`);
+    assert.ok(Number(file(found, '..', '..', 'memory.min')) >= above);
     assert.equal(file(found, 'pids.max'), '100');
     const high = Number(file(found, 'b.1', 'memory.high'));
     assert.equal(high, Math.floor((16 + 0.9 * 24) * 256) * 4096);

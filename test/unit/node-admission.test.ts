@@ -3,9 +3,11 @@ import { admit, resizeRefusal } from '../../agent/admission/admit.js';
 import { type CapacityFacts, nodeCapacity } from '../../agent/admission/capacity.js';
 import { hugetlbFiles } from '../../agent/cgroups/hugepages.js';
 import { memoryQosFiles } from '../../agent/cgroups/memory-qos.js';
+import { podFiles } from '../../agent/cgroups/resources.js';
 import { needsRestart } from '../../agent/pods/resize.js';
 import { resourceSettings } from '../../src/cli/resource-settings.js';
 import type { Pod } from '../../src/kube/pod.js';
+import { qosClass } from '../../src/kube/qos.js';
 
 const podOf = (requests: Record<string, string>, spec: Partial<Pod['spec']> = {}): Pod => ({
   apiVersion: 'v1',
@@ -120,6 +122,19 @@ describe('flags', () => {
 });
 
 describe('cgroup files', () => {
+  test('what a pod says as a whole counts for its group and for its class', () => {
+    const whole = { limits: { cpu: '1', memory: '64Mi' }, requests: { cpu: '1', memory: '64Mi' } };
+    const pod = { ...podOf({ cpu: '100m' }), spec: { containers: [{ name: 'c' }], resources: whole } };
+    expect(podFiles(pod, new Set(['cpu', 'memory']))).toEqual([
+      ['cpu.weight', '39'],
+      ['cpu.max', '100000 100000'],
+      ['memory.max', String((64 + 4) << 20)],
+    ]);
+    expect(qosClass(pod.spec)).toBe('Guaranteed');
+    expect(admit({ ...pod, spec: { ...pod.spec, resources: { requests: { cpu: '3' } } } }, state())?.reason).toBe(
+      'OutOfcpu',
+    );
+  });
   test('huge pages of every size are limited', () => {
     const known = ['hugepages-2Mi', 'hugepages-1Gi'];
     expect(hugetlbFiles({ 'hugepages-2Mi': '4Mi' }, known)).toEqual([

@@ -261,15 +261,33 @@ function validateResources({ resources = {} }: Container, path: string): FieldEr
       return [
         ...(quantityNanos(value) < 0n ? [invalid(here, value, 'must be greater than or equal to 0')] : []),
         ...resourceName(name, `${path}.resources.${field}[${name}]`),
+        ...(name.includes('/') && quantityNanos(value) % 1_000_000_000n !== 0n
+          ? [invalid(here, value, 'must be an integer')]
+          : []),
       ];
     });
   const errors = [...amounts('limits', limits), ...amounts('requests', requests)];
   if (errors.length > 0) return errors;
+  const needsMore = needsCpuOrMemory(limits, requests);
+  if (needsMore) return [forbiddenField(`${path}.resources`, needsMore)];
   return Object.entries(requests).flatMap(([name, value]) => {
     const limit = limits[name];
+    if (isWholeOnly(name) && limit === undefined)
+      return [required(`${path}.resources.limits`, 'Limit must be set for non overcommitable resources')];
+    if (isWholeOnly(name) && limit !== undefined && compareQuantities(value, limit) !== 0)
+      return [invalid(`${path}.resources.requests`, value, `must be equal to ${name} limit of ${limit}`)];
     if (limit === undefined || compareQuantities(value, limit) <= 0) return [];
     return [invalid(`${path}.resources.requests`, value, `must be less than or equal to ${name} limit of ${limit}`)];
   });
+}
+
+/** Devices and huge pages: a node cannot promise more of them than it has. */
+const isWholeOnly = (name: string): boolean => name.includes('/') || name.startsWith('hugepages-');
+
+function needsCpuOrMemory(...lists: Readonly<Record<string, string>>[]): string | undefined {
+  const names = lists.flatMap(list => Object.keys(list));
+  const huge = names.some(name => name.startsWith('hugepages-'));
+  return huge && !names.includes('cpu') && !names.includes('memory') ? 'HugePages require cpu or memory' : undefined;
 }
 
 function resourceName(name: string, path: string): FieldError[] {
