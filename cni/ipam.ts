@@ -4,8 +4,9 @@
  * event loop, so calls in this process cannot collide; the file is created with O_EXCL, so other processes cannot either,
  * and no lock has to be held. Nothing is fsynced: what a power cut loses belonged to pods that the cut ended too.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeFiles } from '../native/index.js';
 import { codeOf } from '../src/base/errors.js';
 import { failpoint } from '../src/base/failpoint.js';
 import { CniError } from './contract.js';
@@ -93,7 +94,7 @@ export class Ipam {
     const holder: Holder = { address, key, id, written: Promise.resolve() };
     this.#remember(holder);
     this.#previous = address;
-    holder.written = writeFile(this.#file(address), key, { flag: 'wx', mode: 0o600 });
+    holder.written = writeFiles([{ op: 'create', path: this.#file(address), data: key, mode: 0o600 }]);
     try {
       await holder.written;
     } catch (error) {
@@ -168,7 +169,8 @@ export class Ipam {
     if (this.#previousWritten || this.#previousOnDisk === this.#previous) return;
     const previous = this.#previous!;
     const content = formatAddress(previous);
-    this.#previousWritten = writeFile(join(this.#folder, lastReserved), content, { mode: 0o600 })
+    const path = join(this.#folder, lastReserved);
+    this.#previousWritten = writeFiles([{ op: 'write', path, data: content, mode: 0o600 }])
       .catch(() => undefined)
       .then(() => {
         this.#previousOnDisk = previous;

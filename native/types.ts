@@ -69,6 +69,8 @@ export type FileOp =
   | { readonly op: 'directory'; readonly path: string; readonly mode: number }
   /** In place: whoever has it open or mounted sees the new content. */
   | { readonly op: 'write'; readonly path: string; readonly data: string; readonly mode: number }
+  /** Fails with EEXIST if it is there, whatever it is. */
+  | { readonly op: 'create'; readonly path: string; readonly data: string; readonly mode: number }
   /** By a rename: readers see the old content or the new, never a part. */
   | { readonly op: 'replace'; readonly path: string; readonly data: string; readonly mode: number }
   /**

@@ -95,10 +95,13 @@ function shimFailpoint(): string | undefined {
   return (process.env[failpointsVariable] ?? '').split(',').find(item => item.startsWith('shim.'));
 }
 
+/** Where the shim of a container listens while it lives. @param id of the container */
+export const shimSocket = (runDirectory: string, id: string): string => join(runDirectory, `${id.slice(0, 16)}.sock`);
+
 async function recordOf(request: StartRequest): Promise<AttemptRecord> {
   const id = randomBytes(32).toString('hex');
   const { cgroup, shimCgroup, logPath, spec } = request;
-  const socketPath = join(request.runDirectory, `${id.slice(0, 16)}.sock`);
+  const socketPath = shimSocket(request.runDirectory, id);
   return { version: 1, id, bootId: await currentBootId(), cgroup, shimCgroup, logPath, socketPath, spec };
 }
 

@@ -3,7 +3,7 @@
  * no link is followed, and never more than the limit.
  */
 import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
 
 export const maxMessageBytes = 4096;
 const fallbackBytes = 2048;
@@ -56,7 +56,9 @@ export interface TerminationMessageOptions {
 }
 
 export async function readTerminationMessage(options: TerminationMessageOptions): Promise<string> {
-  const message = await readPart(options.file, maxMessageBytes, false);
+  // most write none: one look instead of an open file
+  const { size } = (await lstat(options.file).catch(() => undefined)) ?? { size: 0 };
+  const message = size > 0 ? await readPart(options.file, maxMessageBytes, false) : '';
   if (message !== '' || options.policy === 'File' || !options.failed) return message;
   // a line of the log is at most this much longer than what it carries
   const window = fallbackBytes + fallbackLines * 64 + 16384;

@@ -18,7 +18,6 @@ import { isSafeUid, podPaths } from './paths.js';
 import { podGraceMs } from './plan.js';
 import type { WorkerState } from './state.js';
 import { isMirror, isStatic } from './static-pod.js';
-import { podPhase } from './status.js';
 import { forbiddenSysctl } from './sysctls.js';
 import { PodWorker } from './worker.js';
 
@@ -172,7 +171,7 @@ export class PodManager {
 
   /** The pods that have not ended: they hold what they asked for. */
   activePods(): Pod[] {
-    const active = [...this.#workers.values()].filter(w => !terminalPhases.has(podPhase(w.pod, w.facts)));
+    const active = [...this.#workers.values()].filter(({ phase }) => !terminalPhases.has(phase));
     return active.map(({ pod }) => pod);
   }
 

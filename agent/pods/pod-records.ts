@@ -1,7 +1,8 @@
 /** When one pod's records reach the disk: before what they speak of is made, and durable before anything depends on them. */
+import { type FileOp, writeFiles } from '../../native/index.js';
 import { failpoint } from '../../src/base/failpoint.js';
 import type { Termination } from './facts.js';
-import { syncPodRecord, writePodRecord, writeStopRecord } from './records.js';
+import { podRecordFiles, type SandboxRecord, sandboxRecordFile, syncPodRecord, writeStopRecord } from './records.js';
 import type { PodState } from './state.js';
 
 export class PodRecords {
@@ -18,17 +19,29 @@ export class PodRecords {
     this.#stopRecorded = of.facts.termination;
   }
 
-  /** On its way to the disk while the sandbox is made: `durable` waits for it. */
   async write(): Promise<void> {
-    const { pod, facts, paths } = this.of;
-    await writePodRecord(paths, { pod, startTime: facts.startTime });
-    this.#recorded = true;
-    this.#onDisk = syncPodRecord(paths);
-    this.#onDisk.catch(() => {});
+    await writeFiles(this.#files());
+    this.#written();
   }
 
-  async writeOnce(): Promise<void> {
-    if (!this.#recorded) await this.write();
+  /** Before a sandbox is made: its record, and the pod's if that was never written, in one trip. */
+  async writeFor(sandbox: SandboxRecord): Promise<void> {
+    const file = sandboxRecordFile(this.of.paths, sandbox);
+    if (this.#recorded) return writeFiles([file]);
+    await writeFiles([...this.#files(), file]);
+    this.#written();
+  }
+
+  #files(): readonly FileOp[] {
+    const { pod, facts, paths } = this.of;
+    return podRecordFiles(paths, { pod, startTime: facts.startTime });
+  }
+
+  /** Durable while the pod's next steps are under way: `durable` waits for it. */
+  #written(): void {
+    this.#recorded = true;
+    this.#onDisk = syncPodRecord(this.of.paths);
+    this.#onDisk.catch(() => {});
   }
 
   /** What a failed fsync was about is not certain to be in memory any more: it is written again. */

@@ -33,12 +33,10 @@ export interface StopRecord {
 }
 
 /** Atomic, and not yet durable: `syncPodRecord`. */
-export async function writePodRecord(paths: PodPaths, record: PodRecord): Promise<void> {
-  await writeFiles([
-    { op: 'directory', path: paths.directory, mode: 0o700 },
-    { op: 'replace', path: paths.podRecord, data: JSON.stringify(record), mode: 0o600 },
-  ]);
-}
+export const podRecordFiles = (paths: PodPaths, record: PodRecord): readonly FileOp[] => [
+  { op: 'directory', path: paths.directory, mode: 0o700 },
+  { op: 'replace', path: paths.podRecord, data: JSON.stringify(record), mode: 0o600 },
+];
 
 /**
  * Makes the pod's record durable: before its first container starts, because a pod without a record that has attempts on
@@ -99,7 +97,10 @@ export async function removeAttempt(paths: PodPaths, container: string, attempt:
   await removeTrees([terminationFile(directory), failedStartFile(directory), logPath(paths, container, attempt)]);
 }
 
-/** The record, by which an agent would find the rest again, goes with the last of them. */
-export async function removePodDirectory(paths: PodPaths): Promise<void> {
-  await removeTrees([paths.logs, paths.containers, paths.volumes, paths.directory]);
+/**
+ * The record, by which an agent would find the rest again, goes with the last of them.
+ * @param sockets of shims that may have been killed
+ */
+export async function removePodDirectory(paths: PodPaths, sockets: readonly string[]): Promise<void> {
+  await removeTrees([...sockets, paths.logs, paths.containers, paths.volumes, paths.directory]);
 }

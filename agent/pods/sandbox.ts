@@ -47,9 +47,20 @@ export interface Sandbox {
 
 export const nameOf = (pod: Pod): string => `pod ${pod.metadata.namespace}/${pod.metadata.name}`;
 
-export async function makeSandbox(node: SandboxNode, pod: Pod, paths: PodPaths, attempt: number): Promise<Sandbox> {
-  const record: SandboxRecord = { attempt, id: sandboxId(paths.uid, attempt), bootID: node.bootID };
-  await writeFiles([sandboxRecordFile(paths, record)]);
+/** What is to be on disk before anything of a pod's n-th sandbox is made. */
+export const plannedSandbox = (node: SandboxNode, paths: PodPaths, attempt: number): SandboxRecord => ({
+  attempt,
+  id: sandboxId(paths.uid, attempt),
+  bootID: node.bootID,
+});
+
+/** @param record is on disk */
+export async function makeSandbox(
+  node: SandboxNode,
+  pod: Pod,
+  paths: PodPaths,
+  record: SandboxRecord,
+): Promise<Sandbox> {
   await failpoint('sandbox.afterRecord');
   try {
     return await build(node, pod, paths, record);

@@ -197,9 +197,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
       path: cgroup,
       controllers: [...node.controllers],
       files: [...containerFiles(container, node.controllers), ...node.resources.containerFiles(pod, container)],
-    }),
+    }).then(() => (spec.privileged ? undefined : restrictDevices(cgroup, given.rules, node.log))),
   ]);
-  if (!spec.privileged) await restrictDevices(cgroup, given.rules, node.log);
   node.event(pod, 'Normal', 'Created', `Created container: ${name}`, name);
   await failpoint('container.beforeStart');
   try {

@@ -6,7 +6,8 @@
 import { describe } from '../../src/base/errors.js';
 import { failpoint } from '../../src/base/failpoint.js';
 import type { RunResult } from '../../src/base/queue.js';
-import type { Pod, PodStatus } from '../../src/kube/pod.js';
+import type { Pod, PodPhase, PodStatus } from '../../src/kube/pod.js';
+import { shimSocket } from '../containers/runtime.js';
 import { ContainerRuns } from './container-runs.js';
 import { mergeTermination, type PodFacts, type Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
@@ -14,15 +15,16 @@ import { type PodPaths, sandboxId } from './paths.js';
 import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
 import { PodRecords } from './pod-records.js';
 import { removePodDirectory } from './records.js';
-import { makeSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
+import { makeSandbox, plannedSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
 import { type LiveContainer, PodState, type WorkerState } from './state.js';
-import { podStatus } from './status.js';
+import { podPhase, podStatus } from './status.js';
 
 export class PodWorker {
   readonly #state: PodState;
   readonly #records: PodRecords;
   readonly #runs: ContainerRuns;
   #released = false;
+  readonly #adopted: boolean;
   /** The API's newest object has been seen: before that an adopted pod would be told by an old status. */
   #current: boolean;
   #lastStatus: PodStatus | undefined;
@@ -39,6 +41,7 @@ export class PodWorker {
     this.#state = new PodState(node, paths, pod, from.facts, wake);
     this.#records = new PodRecords(this.#state, from.recorded);
     this.#runs = new ContainerRuns(this.#state, this.#records);
+    this.#adopted = from.recorded;
     this.#current = !from.recorded;
     this.#lastStatus = pod.status;
     for (const [name, live] of from.live) this.#runs.watch(name, live, true);
@@ -50,6 +53,10 @@ export class PodWorker {
   }
   get facts(): PodFacts {
     return this.#state.facts;
+  }
+  /** What its status says, or would say. */
+  get phase(): PodPhase {
+    return (this.#lastSent ? this.#lastStatus?.phase : undefined) ?? podPhase(this.pod, this.facts);
   }
   /** True when nothing of the pod is left on this node and the API has been told. */
   get released(): boolean {
@@ -147,9 +154,9 @@ export class PodWorker {
     const attempt = this.facts.nextSandbox;
     try {
       this.node.prefetchTokens?.(this.pod);
-      await this.#records.writeOnce();
-      await failpoint('pod.afterRecord');
-      const sandbox = await makeSandbox(this.node, this.pod, this.paths, attempt);
+      const record = plannedSandbox(this.node, this.paths, attempt);
+      await this.#records.writeFor(record);
+      const sandbox = await makeSandbox(this.node, this.pod, this.paths, record);
       const { sandboxObstacle: _, ...facts } = this.facts;
       this.#state.facts = {
         ...facts,
@@ -189,11 +196,19 @@ export class PodWorker {
   async #release(): Promise<void> {
     this.#report();
     await failpoint('pod.beforeRelease');
-    for (const name of Object.keys(this.facts.containers)) await this.node.removeAttempts(this.paths, name);
-    await removePodDirectory(this.paths);
+    // what a former agent began may be unknown to us; what we began is in our facts
+    if (this.#adopted)
+      for (const name of Object.keys(this.facts.containers)) await this.node.removeAttempts(this.paths, name);
+    await removePodDirectory(this.paths, this.#sockets());
     await failpoint('pod.afterRelease');
     this.#released = true;
     this.node.gone(this.pod, this.#lastStatus);
+  }
+
+  /** A shim that was killed has left its own. */
+  #sockets(): string[] {
+    const runs = Object.values(this.facts.containers).flatMap(({ ended, endedBefore }) => [ended, endedBefore]);
+    return runs.flatMap(run => (run?.id ? shimSocket(this.node.directories.runDir, run.id) : []));
   }
 
   #watchSandbox(sandbox: Sandbox): void {

@@ -15,7 +15,7 @@
 namespace keelson {
 namespace {
 
-enum class Kind { Directory, Write, Replace, Sync, Volume, Mount, Unmount };
+enum class Kind { Directory, Write, Create, Replace, Sync, Volume, Mount, Unmount };
 
 struct FileOp {
   Kind kind;
@@ -30,6 +30,7 @@ struct FileOp {
 Kind kindOf(const std::string& name) {
   if (name == "directory") return Kind::Directory;
   if (name == "write") return Kind::Write;
+  if (name == "create") return Kind::Create;
   if (name == "volume") return Kind::Volume;
   if (name == "mount") return Kind::Mount;
   if (name == "unmount") return Kind::Unmount;
@@ -83,6 +84,8 @@ void perform(const FileOp& op) {
       return void(makeDirectories(op.path, op.mode));
     case Kind::Write:
       return writeWhole(op.path, op, O_TRUNC);
+    case Kind::Create:
+      return writeWhole(op.path, op, O_EXCL);
     case Kind::Replace:
       return replace(op);
     case Kind::Sync:
