@@ -10,8 +10,6 @@ export interface Injection {
   readonly rules: readonly DeviceRule[];
 }
 
-export const nothing: Injection = { mounts: [], env: {}, rules: [] };
-
 /** @throws Error naming the node if one is gone */
 export function injectDevices(devices: readonly Device[]): Injection {
   const nodes = devices.flatMap(device => device.nodes);
