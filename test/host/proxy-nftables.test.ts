@@ -200,7 +200,7 @@ inPrivateNetwork(
       expect(await echo()).toBe('hello');
       for (const flush of [
         ['flush', 'ruleset'],
-        ['flush', 'map', 'ip', 'keelson_services', 'endpoints'],
+        ['flush', 'map', 'ip', 'keelson_services', 'endpoints_tcp'],
         ['flush', 'chain', 'ip', 'keelson_services', 'anywhere'],
       ]) {
         nft(...flush);

@@ -69,7 +69,7 @@ export function picksOf(entry: ServiceEntry): PickChain[] {
 }
 
 function slots(entry: ServiceEntry, key: Buffer, endpoints: readonly ProxyEndpoint[], first: number): Element[] {
-  const set = entry.address === undefined ? 'node_endpoints' : 'endpoints';
+  const set = `${entry.address === undefined ? 'node_endpoints' : 'endpoints'}_${entry.protocol}` as const;
   return endpoints.map(({ address, port }, i) => ({
     set,
     key: Buffer.concat([key, slotBytes(first + i)]),

@@ -4,7 +4,7 @@
  * change is a few elements, and a packet meets the same few rules however many Services there are. No packet marks are
  * used: what must be known later is asked of the connection's original destination. Pure.
  */
-import type { BackendOptions, Family } from '../contract.js';
+import type { BackendOptions, Family, Protocol } from '../contract.js';
 
 export const tableName = 'keelson_services';
 
@@ -21,10 +21,14 @@ export const insideSlots = 65_536;
 export const setNames = [
   'services',
   'services_inside',
-  'endpoints',
+  'endpoints_tcp',
+  'endpoints_udp',
+  'endpoints_sctp',
   'nodes',
   'nodes_inside',
-  'node_endpoints',
+  'node_endpoints_tcp',
+  'node_endpoints_udp',
+  'node_endpoints_sctp',
   'masquerades',
   'node_masquerades',
   'remember',
@@ -84,16 +88,15 @@ function sets(family: Family): (readonly ['set' | 'map', SetName | 'affinity', s
   const { table, address } = words[family];
   const service = `${address} . inet_proto . inet_service`;
   const endpoint = `${address} . inet_service`;
-  const slot = 'numgen random mod 65536';
-  // any port would do as a type; with `th`, nft 1.0 cannot read its own map again
-  const target = `${table} daddr . tcp dport`;
   return [
     ['map', 'services', `type ${service} : verdict;`],
     ['map', 'services_inside', `type ${service} : verdict;`],
-    ['map', 'endpoints', `typeof ${table} daddr . meta l4proto . th dport . ${slot} : ${target};`],
+    ...protocols.map(protocol =>
+      endpointMap(table, protocol, `endpoints_${protocol}`, `${table} daddr . meta l4proto . th dport`),
+    ),
     ['map', 'nodes', 'type inet_proto . inet_service : verdict;'],
     ['map', 'nodes_inside', 'type inet_proto . inet_service : verdict;'],
-    ['map', 'node_endpoints', `typeof meta l4proto . th dport . ${slot} : ${target};`],
+    ...protocols.map(protocol => endpointMap(table, protocol, `node_endpoints_${protocol}`, 'meta l4proto . th dport')),
     ['map', 'masquerades', `type ${service} : verdict;`],
     ['map', 'node_masquerades', 'type inet_proto . inet_service : verdict;'],
     ['map', 'remember', `type ${service} : verdict;`],
@@ -104,6 +107,15 @@ function sets(family: Family): (readonly ['set' | 'map', SetName | 'affinity', s
     ['set', 'allowed', `type ${service} . ${address}; flags interval;`],
   ];
 }
+
+const protocols = ['tcp', 'udp', 'sctp'] as const;
+
+/**
+ * A number of the kernel's own making has no name as a type, so the map is declared by example. One for each protocol: nft
+ * cannot read again a map whose value is any protocol's port.
+ */
+const endpointMap = (table: string, protocol: Protocol, set: SetName, key: string) =>
+  ['map', set, `typeof ${key} . numgen random mod 65536 : ${table} daddr . ${protocol} dport;`] as const;
 
 interface Chain {
   readonly chain: string;
@@ -206,6 +218,7 @@ function pickRules(table: string, { node, inside, sticky, count }: PickChain): s
   const service = 'meta l4proto . th dport';
   const slot = `numgen random mod ${count}${inside ? ` offset ${insideSlots}` : ''}`;
   const key = node ? `${service} . ${slot}` : `${table} daddr . ${service} . ${slot}`;
-  const chosen = `dnat to ${key} map @${node ? 'node_endpoints' : 'endpoints'}`;
-  return sticky ? [`dnat to ${table} saddr . ${table} daddr . ${service} map @affinity`, chosen] : [chosen];
+  const set = node ? 'node_endpoints' : 'endpoints';
+  const chosen = protocols.map(protocol => `dnat to ${key} map @${set}_${protocol}`);
+  return sticky ? [`dnat to ${table} saddr . ${table} daddr . ${service} map @affinity`, ...chosen] : chosen;
 }
