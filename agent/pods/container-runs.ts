@@ -122,8 +122,8 @@ export class ContainerRuns {
     const ended = await endedRun(this.of.pod, this.of.paths, name, live, record);
     await this.#removeGroup(name, live.attempt);
     this.of.live.delete(name);
-    const { live: _l, stop: _s, ...rest } = factsOf(this.of.facts, name);
-    const after = afterRun(rest, ended);
+    const { live: run, stop: _s, ...rest } = factsOf(this.of.facts, name);
+    const after = afterRun(rest, { ...ended, ...(run?.condemned?.again && { again: true }) });
     this.of.setContainer(name, after);
     this.#sayBackOff(name, after);
     this.of.wake();

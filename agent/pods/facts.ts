@@ -15,6 +15,8 @@ export interface EndedRun {
   readonly message?: string;
   readonly startedAt?: string;
   readonly finishedAt: string;
+  /** It was stopped by us to be started again (`condemned.again`). */
+  readonly again?: boolean;
 }
 
 export interface LiveRun {
@@ -30,7 +32,12 @@ export interface LiveRun {
   /** What its readiness probe says; without one it is ready once it has started. */
   readonly ready?: boolean;
   /** It runs, and must not go on: a probe or its postStart hook has failed. */
-  readonly condemned?: { readonly message: string; readonly graceMs?: number };
+  readonly condemned?: {
+    readonly message: string;
+    readonly graceMs?: number;
+    /** Only to be started with other resources, whatever the restart policy says. */
+    readonly again?: boolean;
+  };
 }
 
 /** A stop under way: the signal was sent, SIGKILL follows at `killAt`. */

@@ -27,7 +27,7 @@ export class PodResize {
     const container = containerOf(this.of.pod, name);
     if (!container || !live) return;
     const refusal = this.#refusal();
-    if (refusal) return this.#refuse(refusal, name);
+    if (refusal) return this.#refuse(refusal);
     const { resizeRefused: _, ...facts } = this.of.facts;
     this.of.facts = facts;
     if (needsRestart(container, live.resources ?? {})) return this.#restart(name, live);
@@ -45,13 +45,13 @@ export class PodResize {
   }
 
   /** Told once for the same question. */
-  #refuse(refusal: Omit<ResizeRefused, 'wanted'>, name: string): void {
+  #refuse(refusal: Omit<ResizeRefused, 'wanted'>): void {
     const { node, pod } = this.of;
     const wanted = resourcesOf(pod);
     const before = this.of.facts.resizeRefused;
     this.of.facts = { ...this.of.facts, resizeRefused: { wanted, ...refusal } };
     if (before?.wanted === wanted && before.message === refusal.message) return;
-    node.event(pod, 'Warning', `Resize${refusal.reason ?? 'Infeasible'}`, refusal.message, name);
+    node.event(pod, 'Warning', `Resize${refusal.reason ?? 'Infeasible'}`, refusal.message);
   }
 
   /** A further run has what the pod says now: its pod's group must be as large, and a new agent must know. */
@@ -66,7 +66,7 @@ export class PodResize {
   /** It is stopped as any other, and its next run has what the pod says by then. */
   #restart(name: string, live: LiveRun): void {
     const state = factsOf(this.of.facts, name);
-    const condemned = { message: `Container ${name} resize requires restart` };
+    const condemned = { message: `Container ${name} resize requires restart`, again: true };
     this.of.setContainer(name, { ...state, live: { ...live, condemned } });
   }
 
@@ -80,7 +80,7 @@ export class PodResize {
       const retryAt = node.now() + retryMs;
       if (!(error instanceof ResizeError))
         node.log.warn({ pod: paths.uid, container: name, error: describe(error) }, 'resize failed');
-      return this.#refuse({ reason: 'Error', message: describe(error), retryAt }, name);
+      return this.#refuse({ reason: 'Error', message: describe(error), retryAt });
     }
     const state = factsOf(this.of.facts, name);
     // it may have ended meanwhile

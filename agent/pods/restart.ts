@@ -12,6 +12,7 @@ export const backoffResetMs = 2 * crashBackoff.maxMs;
 /** Whether an ended container is to run again. */
 export function restarts(pod: Pod, container: Container, ended: EndedRun, isInit: boolean): boolean {
   if (isEphemeral(pod, container)) return false;
+  if (ended.again) return true;
   if (isSidecar(container)) return true;
   const policy = pod.spec.restartPolicy ?? 'Always';
   if (isInit) return ended.exitCode !== 0 && policy !== 'Never';

@@ -5,6 +5,7 @@ import { hugetlbFiles } from '../../agent/cgroups/hugepages.js';
 import { memoryQosFiles } from '../../agent/cgroups/memory-qos.js';
 import { podFiles } from '../../agent/cgroups/resources.js';
 import { needsRestart } from '../../agent/pods/resize.js';
+import { restarts } from '../../agent/pods/restart.js';
 import { resourceSettings } from '../../src/cli/resource-settings.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { qosClass } from '../../src/kube/qos.js';
@@ -151,4 +152,12 @@ describe('cgroup files', () => {
     const guaranteed = { ...podOf({}), status: { qosClass: 'Guaranteed' as const } };
     expect(memoryQosFiles(guaranteed, container, {})).toEqual([['memory.min', String(16 << 20)]]);
   });
+});
+
+test('a container that was stopped for a resize runs again, whatever its policy', () => {
+  const pod = podOf({}, { restartPolicy: 'OnFailure' });
+  const ended = { attempt: 0, id: 'x', exitCode: 0, reason: 'Completed', finishedAt: '2026-01-01T00:00:00Z' };
+  const container = pod.spec.containers[0] ?? { name: 'c' };
+  expect(restarts(pod, container, ended, false)).toBe(false);
+  expect(restarts(pod, container, { ...ended, again: true }, false)).toBe(true);
 });
