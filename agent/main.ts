@@ -345,6 +345,7 @@ function podNode({
     allowedUnsafeSysctls: options.allowedUnsafeSysctls,
     services: () => link().objectsOf('Service') as Service[],
     sources: {
+      image: reference => images.find(reference),
       token: (pod, source) => tokens.get(pod, source),
       configMap: (namespace, name) => link().object('ConfigMap', namespace, name) as ConfigMap | undefined,
       secret: (namespace, name) => link().object('Secret', namespace, name) as Secret | undefined,

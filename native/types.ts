@@ -79,7 +79,12 @@ export type FileOp =
    */
   | { readonly op: 'volume'; readonly path: string; readonly files: readonly VolumeFile[]; readonly group?: number }
   /** A file system of its own on a directory, made if missing. Where one of that type is mounted already, nothing. */
-  | { readonly op: 'mount'; readonly path: string; readonly type: 'tmpfs' | 'hugetlbfs'; readonly options: string }
+  | {
+      readonly op: 'mount';
+      readonly path: string;
+      readonly type: 'tmpfs' | 'hugetlbfs' | 'overlay';
+      readonly options: string;
+    }
   /** Out of sight now, out of memory with its last user. Nothing mounted is success. */
   | { readonly op: 'unmount'; readonly path: string }
   /** fsync of a file or directory. */

@@ -7,6 +7,7 @@ import { writeFileAtomic } from '../../src/base/atomic-file.js';
 import { codeOf } from '../../src/base/errors.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { removeAttemptTree } from '../containers/remove.js';
+import { forgetFiles } from '../volumes/files.js';
 import type { Termination } from './facts.js';
 import { attemptDirectory, failedStartFile, logPath, type PodPaths, terminationFile } from './paths.js';
 
@@ -102,5 +103,6 @@ export async function removeAttempt(paths: PodPaths, container: string, attempt:
  * @param sockets of shims that may have been killed
  */
 export async function removePodDirectory(paths: PodPaths, sockets: readonly string[]): Promise<void> {
+  forgetFiles(paths.volumes);
   await removeTrees([...sockets, paths.logs, paths.containers, paths.volumes, paths.directory]);
 }

@@ -1,6 +1,8 @@
 /** One file per volume kind, all with the same pair. `prepare` may be repeated; `release` is the pod directory's removal. */
+
 import type { ConfigMap, Secret } from '../../src/kube/node.js';
 import type { Pod, ProjectedSource, Volume } from '../../src/kube/pod.js';
+import type { Image } from '../images/contract.js';
 
 export interface VolumeContext {
   readonly pod: Pod;
@@ -10,6 +12,8 @@ export interface VolumeContext {
   readonly secret: (name: string) => Secret | undefined;
   /** A token of the pod's ServiceAccount, from the API. Rejects with an Error saying why there is none now. */
   readonly token: (source: TokenSource) => Promise<string>;
+  /** Absent: this node has no store of images. */
+  readonly image?: ((reference: string) => Promise<Pick<Image, 'layers'> | undefined>) | undefined;
   /** What the node has, in Kubernetes quantities: the default of resourceFieldRef limits. */
   readonly allocatable: Readonly<Record<string, string>>;
 }

@@ -73,9 +73,9 @@ export const isMade = (directory: string): Promise<boolean> =>
     () => false,
   );
 
-/** Its directory goes: nothing of it is to be remembered. */
-export function forgetFiles(directory: string): void {
-  shown.delete(directory);
+/** A pod's volumes go: nothing of them is to be remembered. @param volumes directory of all of them */
+export function forgetFiles(volumes: string): void {
+  for (const directory of shown.keys()) if (directory.startsWith(`${volumes}/`)) shown.delete(directory);
 }
 
 /** As kubelet does for secrets: they never reach the disk. Making an inode of ext4 took 1.1 ms besides, of tmpfs 10 µs. */

@@ -79,8 +79,24 @@ export async function tokenFile(
             { cause: error },
           );
         });
-  // whoever the pod's group is may read it, nobody else; without a group all of the pod's users must be able to
-  return { path, data: Buffer.from(token), mode: fsGroupOf(context.pod) === undefined ? defaultMode : 0o600 };
+  return { path, data: Buffer.from(token), ...readableBy(context.pod, defaultMode) };
+}
+
+/** The pod's one user, or its group, and nobody else; where it has neither, all of its users must be able to (kubelet). */
+function readableBy(pod: Pod, defaultMode: number): Pick<FileContent, 'mode' | 'owner'> {
+  const owner = onlyUser(pod);
+  if (owner !== undefined) return { mode: 0o600, owner };
+  return { mode: fsGroupOf(pod) === undefined ? defaultMode : 0o600 };
+}
+
+/** Whom all of the pod's containers run as, if that is said and the same for all. */
+function onlyUser({ spec }: Pod): number | undefined {
+  const users = new Set(
+    [...spec.containers, ...(spec.initContainers ?? [])].map(
+      ({ securityContext }) => securityContext?.runAsUser ?? spec.securityContext?.runAsUser,
+    ),
+  );
+  return users.size === 1 ? [...users][0] : undefined;
 }
 
 /** Whether a token of the volume is to be renewed. @param now milliseconds since 1970. */

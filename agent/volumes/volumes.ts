@@ -10,6 +10,7 @@ import { downwardApiVolume } from './downward-api.js';
 import { emptyDir } from './empty-dir.js';
 import { isMade } from './files.js';
 import { hostPath } from './host-path.js';
+import { imageVolume } from './image.js';
 import { configMapVolume, secretVolume } from './object-files.js';
 import { projectedVolume } from './projected.js';
 import { openSubPath, pathOf } from './sub-path.js';
@@ -17,7 +18,7 @@ import { hasTokenDue } from './tokens.js';
 
 /** Files made by the node of what objects say. */
 const fileKinds: readonly VolumeKind[] = [configMapVolume, secretVolume, downwardApiVolume, projectedVolume];
-const kinds: readonly VolumeKind[] = [emptyDir, hostPath, ...fileKinds];
+const kinds: readonly VolumeKind[] = [emptyDir, hostPath, imageVolume, ...fileKinds];
 
 export interface PreparedVolume {
   readonly source: string;
@@ -29,6 +30,7 @@ export interface VolumeSources {
   readonly secret: (namespace: string, name: string) => Secret | undefined;
   /** Absent: this node has nobody to ask for tokens. */
   readonly token?: (pod: Pod, source: TokenSource) => Promise<string>;
+  readonly image?: VolumeContext['image'];
   readonly allocatable?: Readonly<Record<string, string>>;
 }
 
@@ -44,7 +46,7 @@ export async function prepareVolumes(
     if (!kind) {
       const source = Object.keys(volume).find(key => key !== 'name');
       throw new VolumeError(
-        `volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret, downwardAPI, projected`,
+        `volume "${volume.name}": source "${source}" is not supported by this node; supported: emptyDir, hostPath, configMap, secret, downwardAPI, projected, image`,
       );
     }
     ready.set(volume.name, await kind.prepare(volume, contextOf(pod, join(directory, volume.name), sources)));
@@ -63,6 +65,7 @@ function contextOf(pod: Pod, directory: string, sources: VolumeSources): VolumeC
       if (!sources.token) throw new VolumeError('this node has no controller that it could ask for tokens');
       return sources.token(pod, source);
     },
+    image: sources.image,
     allocatable: sources.allocatable ?? {},
   };
 }

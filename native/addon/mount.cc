@@ -12,7 +12,10 @@
 namespace keelson {
 namespace {
 
-long magicOf(const std::string& type) { return type == "tmpfs" ? TMPFS_MAGIC : HUGETLBFS_MAGIC; }
+long magicOf(const std::string& type) {
+  if (type == "overlay") return OVERLAYFS_SUPER_MAGIC;
+  return type == "tmpfs" ? TMPFS_MAGIC : HUGETLBFS_MAGIC;
+}
 
 bool isMounted(const std::string& path, const std::string& type) {
   struct stat here, above;

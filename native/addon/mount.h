@@ -5,7 +5,7 @@ namespace keelson {
 
 /**
  * A file system of its own on a directory, made if missing; where one of that type is mounted already, nothing.
- * @param type `tmpfs` or `hugetlbfs`. @param options as mount(8) takes them after `-o`. Throws KernelFailure.
+ * @param type `tmpfs`, `hugetlbfs` or `overlay`. @param options as mount(8) takes them after `-o`. Throws KernelFailure.
  */
 void mountOnce(const std::string& path, const std::string& type, const std::string& options);
 
