@@ -87,6 +87,17 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(options.runDir, { recursive: true, mode: 0o700 });
   const lock = acquireLock(join(options.dataDir, 'agent.lock'), `data directory ${options.dataDir}`);
+  // first: what cannot be is said before anything is made
+  const supply = new NodeSupply({
+    options: options.resources,
+    dataDir: options.dataDir,
+    maxPods: options.maxPods,
+    controllers: tree.controllers,
+    log,
+    node: () => parts.link?.object('Node', '', options.nodeName) as Node | undefined,
+    onHeld: () => parts.manager && void shareOut(),
+    onChange: () => parts.link?.connected && void reporter.report(),
+  });
   const network = await prepareKernel(options, tree, directories);
   const hostIP = nodeAddress() ?? firstAddress(options.podCIDR);
   const images = createImageStore(options.dataDir);
@@ -100,16 +111,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     link().report(`event/${key}`, { t: 'event', event }),
   );
   const pods = new PodReporter((key, report) => link().report(key, report), manager);
-  const supply = new NodeSupply({
-    options: options.resources,
-    dataDir: options.dataDir,
-    maxPods: options.maxPods,
-    controllers: tree.controllers,
-    log,
-    node: () => parts.link?.object('Node', '', options.nodeName) as Node | undefined,
-    onHeld: () => parts.manager && void shareOut(),
-    onChange: () => parts.link?.connected && void reporter.report(),
-  });
   async function shareOut(): Promise<void> {
     try {
       await supply.resources.spreadCpus(runningContainers(manager().workers()));
