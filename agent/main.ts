@@ -14,6 +14,7 @@ import type { KubeObject } from '../src/kube/meta.js';
 import type { ConfigMap, Node, Secret } from '../src/kube/node.js';
 import type { Pod } from '../src/kube/pod.js';
 import { LinkClient } from '../src/link/client.js';
+import { isShared } from '../src/link/shared.js';
 import type { RunningContainer } from './admission/node-resources.js';
 import { NodeSupply, type ResourceOptions } from './admission/supply.js';
 import { unlessGone, writeGroup } from './cgroups/write.js';
@@ -33,6 +34,8 @@ import { attemptCgroup, attemptDirectory, cgroupRoot, type NodePaths } from './p
 import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import type { PodWorker } from './pods/worker.js';
+import type { ProxyMode } from './proxy/modes.js';
+import { startProxy } from './proxy/start.js';
 import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
 import { sampleEveryMs, UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
@@ -50,6 +53,7 @@ export interface AgentOptions {
   readonly credentials: string;
   readonly podCIDR: string;
   readonly clusterCIDR: string;
+  readonly proxyMode: ProxyMode;
   readonly maxPods: number;
   /** Beside the safe ones, as PodNode has them. */
   readonly allowedUnsafeSysctls: readonly string[];
@@ -70,6 +74,8 @@ export interface Agent {
 
 /** How often tokens are looked at; they live ten minutes at least, and are renewed at 80 % of that. */
 const tokenCheckMs = 60_000;
+/** Where Services get their cluster addresses. */
+const serviceCidr = '10.96.0.0/12';
 /** With --rm, pods get this long to end by themselves. */
 const removalGraceMs = 2000;
 
@@ -99,6 +105,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onChange: () => parts.link?.connected && void reporter.report(),
   });
   const network = await prepareKernel(options, tree, directories);
+  const services = await startProxy({
+    mode: options.proxyMode,
+    nodeName: options.nodeName,
+    clusterCidrs: [options.clusterCIDR],
+    serviceCidr,
+    bridge: 'cni0',
+    log,
+  });
   const hostIP = nodeAddress() ?? firstAddress(options.podCIDR);
   const images = createImageStore(options.dataDir);
   const info = systemInfo();
@@ -163,7 +177,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     live.changed(object);
   };
   const takeObject = (object: KubeObject): void => {
-    if (object.kind !== 'Pod') return object.kind === 'Node' ? undefined : manager().retryObstacles();
+    if (isShared(object.kind)) return services.put(object);
+    if (object.kind !== 'Pod') return manager().retryObstacles();
     manager().put(object as Pod);
     pods.mirrorAppeared(object as Pod);
   };
@@ -181,10 +196,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         const found = objects.filter(o => o.kind === 'Pod') as Pod[];
         manager().sync(found);
         for (const pod of found) pods.mirrorAppeared(pod);
+        services.sync(objects);
         live.all();
       },
       onPut: put,
-      onGone: (kind, uid) => {
+      onGone: (kind, uid, key) => {
+        services.gone(kind, uid, key);
         if (kind === 'Pod') manager().remove(uid);
       },
       onStream: (stream, request) => streams.serve(stream, request),
@@ -240,6 +257,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await link().drain(3000);
       link().close();
       await manager().close();
+      await services.close(options.removeOnStop);
       if (options.removeOnStop) {
         await network.teardown();
         await cgroupRemove(cgroupRoot(directories));

@@ -34,7 +34,7 @@ export async function resetNode(target: ResetTarget, say: (line: string) => void
   }
   if (target.network) {
     await attempt('bridge cni0 and its links', removeLinks);
-    await attempt('nft table keelson', removeRules);
+    await attempt('nft tables keelson and keelson_services', removeRules);
   }
   for (const directory of target.directories) await attempt(directory, () => removeDirectory(directory));
   return problems;
@@ -60,10 +60,9 @@ async function removeLinks(): Promise<boolean> {
 
 async function removeRules(): Promise<boolean> {
   const tables = await nft(['list', 'tables']);
-  if (!/^table \w+ keelson$/m.test(tables)) return false;
-  for (const [, family] of tables.matchAll(/^table (\w+) keelson$/gm))
-    await nft(['delete', 'table', family ?? 'ip', 'keelson']);
-  return true;
+  const ours = [...tables.matchAll(/^table (\w+) (keelson|keelson_services)$/gm)];
+  for (const [, family = 'ip', name = 'keelson'] of ours) await nft(['delete', 'table', family, name]);
+  return ours.length > 0;
 }
 
 function nft(args: readonly string[]): Promise<string> {

@@ -1,10 +1,8 @@
 /** The ways to serve Services that this agent has, best first, and which of them is taken. */
 import { UserError } from '../../src/base/errors.js';
 import type { BackendOptions, ProxyBackend } from './contract.js';
+import type { ProxyMode } from './modes.js';
 import { NftablesBackend } from './nftables/backend.js';
-
-export const proxyModes = ['auto', 'nftables', 'ipvs', 'iptables', 'userspace', 'none'] as const;
-export type ProxyMode = (typeof proxyModes)[number];
 
 /** In the order that `auto` tries them. */
 const makers: readonly ((options: BackendOptions) => ProxyBackend)[] = [options => new NftablesBackend(options)];

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse } from 'yaml';
 import type { ResourceOptions } from '../../agent/admission/supply.js';
+import { type ProxyMode, proxyModes } from '../../agent/proxy/modes.js';
 import { UserError } from '../base/errors.js';
 import { type ResourceFlags, resourceFlagNames, resourceFlags, resourceSettings } from './resource-settings.js';
 
@@ -24,6 +25,7 @@ export interface Settings {
   readonly podCIDR: string;
   readonly clusterCIDR: string;
   readonly maxPods: number;
+  readonly proxyMode: ProxyMode;
   /** Kernel parameters that pods may set beside the safe ones. */
   readonly allowedUnsafeSysctls: readonly string[];
   /** Our own top cgroup. */
@@ -44,6 +46,7 @@ interface Flags extends ResourceFlags {
   podCidr?: string;
   clusterCidr?: string;
   maxPods?: string | number;
+  proxyMode?: string;
   allowedUnsafeSysctls?: string;
   rm?: boolean;
 }
@@ -62,7 +65,7 @@ const settingNames = [
     'pod-cidr',
     'cluster-cidr',
   ],
-  ...['max-pods', 'allowed-unsafe-sysctls', 'rm'],
+  ...['max-pods', 'allowed-unsafe-sysctls', 'proxy-mode', 'rm'],
   ...resourceFlagNames,
 ];
 
@@ -96,6 +99,7 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)',
     ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
+    ['proxy-mode', '--proxy-mode <mode>', `how this node serves Services: ${proxyModes.join(', ')} (default auto)`],
     [
       'allowed-unsafe-sysctls',
       '--allowed-unsafe-sysctls <list>',
@@ -130,6 +134,7 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     clusterCIDR: cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16'),
     allowedUnsafeSysctls: (f.allowedUnsafeSysctls ?? '').split(',').filter(Boolean),
     maxPods: integer('--max-pods', f.maxPods ?? 250, 1, 1000),
+    proxyMode: oneOf('--proxy-mode', f.proxyMode ?? 'auto', proxyModes),
     cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
     removeOnStop: f.rm ?? false,
     resources: resourceSettings(f, isolated ? join(dataDir, 'devices.d') : '/etc/keelson/devices.d'),
@@ -174,6 +179,11 @@ function integer(flag: string, value: string | number, min: number, max: number)
   if (!Number.isInteger(n) || n < min || n > max)
     throw new UserError(`${flag} "${value}": must be a whole number from ${min} to ${max}`);
   return n;
+}
+
+function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
+  if ((allowed as readonly string[]).includes(value)) return value as T;
+  throw new UserError(`${flag} "${value}": must be one of ${allowed.join(', ')}`);
 }
 
 function cidr(flag: string, value: string): string {

@@ -104,6 +104,7 @@ const agentFlags = [
   '--pod-cidr',
   '--cluster-cidr',
   '--max-pods',
+  '--proxy-mode',
   '--allowed-unsafe-sysctls',
   ...resourceFlagNames.map(name => `--${name}`),
   '--rm',

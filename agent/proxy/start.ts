@@ -1,0 +1,91 @@
+/** The node's Service proxy as the agent starts it: mode, switches of the kernel, and the node's own facts. */
+import { netlink, type RouteInfo } from '../../native/index.js';
+import { UserError } from '../../src/base/errors.js';
+import type { Logger } from '../../src/base/log.js';
+import type { KubeObject } from '../../src/kube/meta.js';
+import { chooseBackend, cleanOthers } from './backends.js';
+import type { BackendOptions, NodeFacts, ProxyBackend } from './contract.js';
+import { HealthServers } from './health.js';
+import type { ProxyMode } from './modes.js';
+import { ServiceProxy } from './proxy.js';
+import { enableForwarding } from './sysctl.js';
+
+export interface NodeProxyOptions extends BackendOptions {
+  readonly mode: ProxyMode;
+  readonly nodeName: string;
+  readonly serviceCidr: string;
+  readonly log: Logger;
+}
+
+export interface NodeProxy {
+  /** Everything that the controller wants here; other kinds are passed over. */
+  sync(objects: readonly KubeObject[]): void;
+  put(object: KubeObject): void;
+  gone(kind: string, uid: string, key: string): void;
+  /** Where default/kubernetes leads from now on; undefined: to its endpoints. */
+  setApiServer(apiServer: NodeFacts['apiServer']): void;
+  close(remove: boolean): Promise<void>;
+}
+
+const none: NodeProxy = {
+  sync: () => {},
+  put: () => {},
+  gone: () => {},
+  setApiServer: () => {},
+  close: async () => {},
+};
+
+/** @throws UserError if the mode cannot be had; `auto` goes on without Services, and says so */
+export async function startProxy(options: NodeProxyOptions): Promise<NodeProxy> {
+  const backend = await choose(options);
+  await cleanOthers(backend, options);
+  if (!backend) return none;
+  await enableForwarding(options.clusterCidrs.some(cidr => cidr.includes(':')));
+  await leadHome(options);
+  options.log.info({ mode: backend.name }, 'Services are served');
+  return follow(backend, options);
+}
+
+async function choose({ mode, log, ...options }: NodeProxyOptions): Promise<ProxyBackend | undefined> {
+  try {
+    return await chooseBackend(mode, options);
+  } catch (error) {
+    if (mode !== 'auto' || !(error instanceof UserError)) throw error;
+    log.warn(error.message);
+    return undefined;
+  }
+}
+
+/** Without any route to it, the node itself could not even begin a connection to a cluster address. */
+async function leadHome({ bridge, serviceCidr }: NodeProxyOptions): Promise<void> {
+  const [routes] = await netlink(null, [{ op: 'route.list' }]);
+  if (((routes ?? []) as RouteInfo[]).some(({ to }) => to === 'default')) return;
+  await netlink(null, [{ op: 'route.replace', to: serviceCidr, dev: bridge }]);
+}
+
+const zoneLabel = 'topology.kubernetes.io/zone';
+
+function follow(backend: ProxyBackend, { nodeName, log }: NodeProxyOptions): NodeProxy {
+  let node: NodeFacts = { name: nodeName };
+  const proxy = new ServiceProxy({ backend, node, health: new HealthServers(log), log });
+  const set = (facts: Partial<NodeFacts>) => {
+    node = { ...node, ...facts };
+    proxy.setNode(node);
+  };
+  const see = (object: KubeObject) => {
+    if (object.kind === 'Node' && object.metadata.name === nodeName) set({ zone: object.metadata.labels?.[zoneLabel] });
+  };
+  return {
+    sync: objects => {
+      for (const object of objects) see(object);
+      proxy.sync(objects);
+    },
+    put: object => {
+      see(object);
+      proxy.put(object);
+    },
+    gone: (kind, uid, key) => proxy.gone(kind, uid, key),
+    setApiServer: apiServer => set({ apiServer }),
+    close: remove => proxy.close(remove),
+  };
+}
