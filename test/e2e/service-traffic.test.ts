@@ -89,7 +89,7 @@ test('a node port answers pods and the node', async () => {
 
 test('scaling is followed, down to nobody: then the client is told', async () => {
   await k('scale', 'deployment/web', '--replicas=0');
-  await eventually('nobody serves', async () => /refused/.test(await fromPod(address)));
+  await eventually('nobody serves', async () => /refused|Couldn't connect/.test(await fromPod(address)));
   await k('scale', 'deployment/web', '--replicas=3');
   await k('rollout', 'status', 'deployment/web', '--timeout=60s');
   const names = await podNames();
