@@ -37,7 +37,9 @@ async function makeHolder(runDir: string): Promise<Holder> {
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const pause = join(packageRoot, 'build/Release/pause');
   // pause must not be a child that dies with the terminal: a session of its own
-  const child = spawn('unshare', ['--net', '--mount', '--propagation', 'private', '--', pause], {
+  // cut off from the host's mounts first, then a peer group of its own, as / is on a host: mountPropagation needs one
+  const share = ['sh', '-c', 'mount --make-rshared / && exec "$0"', pause];
+  const child = spawn('unshare', ['--net', '--mount', '--propagation', 'private', '--', ...share], {
     detached: true,
     stdio: 'ignore',
   });

@@ -125,6 +125,20 @@ describe.concurrent('other volumes', () => {
     await said(name, `hostPath type check failed: ${path} ${why}`);
   });
 
+  test('a mount spreads from a privileged container to the node, and on to who listens', async () => {
+    const hostPath = { path: `${cluster.directory}/spread`, type: 'DirectoryOrCreate' };
+    const listener = podOf('listens', { volume: { hostPath }, mount: { mountPropagation: 'HostToContainer' } });
+    const talker = podOf('spreads', { volume: { hostPath }, mount: { mountPropagation: 'Bidirectional' } });
+    Object.assign(talker.spec.containers[0]!, { securityContext: { privileged: true } });
+    await cluster.apply(listener, talker);
+    await ready('listens');
+    await ready('spreads');
+    await sh('spreads', 'mkdir /v/m && mount -t tmpfs t /v/m && touch /v/m/x');
+    expect(await sh('listens', 'ls /v/m')).toBe('x\n');
+    await sh('spreads', 'umount /v/m');
+    expect(await sh('listens', 'ls /v/m')).toBe('');
+  });
+
   test('an image as a volume cannot be written', async () => {
     await cluster.apply(podOf('image', { volume: { image: { reference: 'localhost/busybox:1' } } }));
     await ready('image');
