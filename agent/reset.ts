@@ -74,7 +74,7 @@ function nft(args: readonly string[]): Promise<string> {
 /** What a node, a controller and their user keep in the directories that are given to them. */
 const ours = new Set([
   ...['up.lock', 'agent.lock', 'controller.lock', 'admin.kubeconfig', 'node.kubeconfig', 'config.yaml', 'holder.json'],
-  ...['pki', 'cni', 'images', 'pods', 'logs', 'manifests', 'isolated', 'audit'],
+  ...['pki', 'cni', 'images', 'pods', 'logs', 'manifests', 'isolated', 'audit', 'devices.d', 'devices.json'],
 ]);
 const isOurs = (name: string): boolean => ours.has(name) || /\.sock$|^\..*\.tmp$|^store\.db/.test(name);
 
