@@ -44,7 +44,8 @@ export class NftablesBackend implements ProxyBackend {
     }
     this.#generation = await nftGeneration();
     await this.#forget({ added: [...table.values()], changed: [], removed: [] });
-    await forgetClients(table);
+    // what is remembered of a Service without affinity is never looked up
+    if ([...table.values()].some(isSticky)) await forgetClients(table);
   }
 
   async apply(difference: TableDifference, table: ServiceTable): Promise<void> {
