@@ -1,6 +1,7 @@
 /** How this node reaches and proves itself to its controller: a kubeconfig, read anew at every dial (renewed certificates). */
 import { existsSync, readFileSync } from 'node:fs';
-import { type ConnectionOptions, connect } from 'node:tls';
+import type { NetConnectOpts } from 'node:net';
+import { connect } from 'node:tls';
 import { parse } from 'yaml';
 import { describe, UserError } from '../src/base/errors.js';
 import { at } from '../src/kube/json.js';
@@ -31,7 +32,10 @@ export function linkAddress(file: string): Pick<LinkClientOptions, 'url' | 'sock
   };
 }
 
-function addressOf(server: string): ConnectionOptions {
+/** Where this node reaches its controller now, for bytes that are somebody else's. */
+export const apiTarget = (file: string): NetConnectOpts => addressOf(readCredentials(file).server);
+
+function addressOf(server: string): NetConnectOpts {
   if (server.startsWith('unix:')) return { path: server.slice(5) };
   const { hostname, port } = new URL(server);
   return { host: hostname, port: Number(port || 443) };

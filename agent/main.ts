@@ -20,13 +20,15 @@ import { NodeSupply, type ResourceOptions } from './admission/supply.js';
 import { unlessGone, writeGroup } from './cgroups/write.js';
 import { startChores } from './chores.js';
 import { createContainerRuntime } from './containers/runtime.js';
-import { linkAddress } from './credentials.js';
+import { apiTarget, linkAddress } from './credentials.js';
+import { upstreamServers } from './dns/upstream.js';
 import { EventRecorder } from './events.js';
 import { createImageStore } from './images/store.js';
 import { type CgroupTree, cgroupTree, memoryBytes, nodeAddress, systemInfo } from './machine.js';
 import { NodeReporter } from './node-reporter.js';
 import { PodReporter } from './pod-reporter.js';
 import { adoptPods } from './pods/adopt.js';
+import { clusterDomain } from './pods/etc-files.js';
 import { logCheckMs, rotateLogs } from './pods/log-keeper.js';
 import { PodManager } from './pods/manager.js';
 import type { PodNode } from './pods/node-contract.js';
@@ -36,6 +38,7 @@ import { StaticFiles } from './pods/static-files.js';
 import type { PodWorker } from './pods/worker.js';
 import type { ProxyMode } from './proxy/modes.js';
 import { startProxy } from './proxy/start.js';
+import { ClusterServices } from './served/cluster-services.js';
 import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
 import { sampleEveryMs, UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
@@ -72,6 +75,8 @@ export interface Agent {
   stop(): Promise<void>;
 }
 
+/** The Service kube-system/kube-dns, which the agent answers. */
+const clusterDNS = '10.96.0.10';
 /** How often tokens are looked at; they live ten minutes at least, and are renewed at 80 % of that. */
 const tokenCheckMs = 60_000;
 /** Where Services get their cluster addresses. */
@@ -113,6 +118,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     bridge: 'cni0',
     log,
   });
+  const nodeResolvConf = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '';
+  const own = new ClusterServices({
+    clusterDomain,
+    nameservers: upstreamServers(nodeResolvConf, clusterDNS),
+    api: () => apiTarget(options.credentials),
+    log,
+  });
   const hostIP = nodeAddress() ?? firstAddress(options.podCIDR);
   const images = createImageStore(options.dataDir);
   const info = systemInfo();
@@ -145,6 +157,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     hostIP,
     images,
     log,
+    nodeResolvConf,
     bootID: info.bootID,
     events,
     pods,
@@ -177,7 +190,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     live.changed(object);
   };
   const takeObject = (object: KubeObject): void => {
-    if (isShared(object.kind)) return services.put(object);
+    if (isShared(object.kind)) return void [services, own].map(follower => follower.put(object));
     if (object.kind !== 'Pod') return manager().retryObstacles();
     manager().put(object as Pod);
     pods.mirrorAppeared(object as Pod);
@@ -196,12 +209,12 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         const found = objects.filter(o => o.kind === 'Pod') as Pod[];
         manager().sync(found);
         for (const pod of found) pods.mirrorAppeared(pod);
-        services.sync(objects);
+        for (const follower of [services, own]) follower.sync(objects);
         live.all();
       },
       onPut: put,
       onGone: (kind, uid, key) => {
-        services.gone(kind, uid, key);
+        for (const follower of [services, own]) follower.gone(kind, uid, key);
         if (kind === 'Pod') manager().remove(uid);
       },
       onStream: (stream, request) => streams.serve(stream, request),
@@ -257,6 +270,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await link().drain(3000);
       link().close();
       await manager().close();
+      await own.close();
       await services.close(options.removeOnStop);
       if (options.removeOnStop) {
         await network.teardown();
@@ -316,6 +330,7 @@ interface NodeParts {
   readonly hostIP: string;
   readonly images: PodNode['images'];
   readonly log: Logger;
+  readonly nodeResolvConf: string;
   readonly bootID: string;
   readonly events: EventRecorder;
   readonly pods: PodReporter;
@@ -333,6 +348,7 @@ function podNode({
   hostIP,
   images,
   log,
+  nodeResolvConf,
   bootID: boot,
   events,
   pods,
@@ -350,10 +366,7 @@ function podNode({
     get allocatable() {
       return supply.allocatable;
     },
-    dns: {
-      clusterDNS: undefined,
-      nodeResolvConf: existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '',
-    },
+    dns: { clusterDNS, nodeResolvConf },
     bootID: boot,
     cgroupMount: tree.mount,
     controllers: tree.controllers,

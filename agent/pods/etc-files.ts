@@ -92,7 +92,7 @@ interface ResolvConf {
   readonly options: readonly string[];
 }
 
-function parseResolvConf(text: string): ResolvConf {
+export function parseResolvConf(text: string): ResolvConf {
   const lines = text.split('\n').map(line => line.trim().split(/\s+/));
   const of = (key: string) => lines.filter(([first]) => first === key).map(words => words.slice(1));
   return { nameservers: of('nameserver').flat(), searches: of('search').at(-1) ?? [], options: of('options').flat() };

@@ -6,7 +6,7 @@ import { ApiClient } from './client.js';
 import type { Engine } from './engine.js';
 import type { AnyObject } from './kind.js';
 import { systemPriorityClasses } from './scheduling/priority.js';
-import { createApiService } from './service/publish.js';
+import { createApiService, createDnsService } from './service/publish.js';
 
 const systemNamespaces = ['default', 'kube-system', 'kube-public', 'kube-node-lease'] as const;
 
@@ -19,6 +19,7 @@ export async function bootstrap(engine: Engine, ca?: string): Promise<void> {
   }
   for (const priorityClass of systemPriorityClasses) await make(() => client.create('PriorityClass', priorityClass));
   await createApiService(client);
+  await createDnsService(client);
   if (ca !== undefined) await publish(engine, client, ca);
   await reconcileRoles(engine.view, {
     create: object => make(() => client.create(object.kind, object)),

@@ -11,7 +11,7 @@ const staticAddresses = 256;
 /** The API itself, by its Service default/kubernetes. */
 export const apiServiceAddress = '10.96.0.1';
 /** Answered by the agent of every node: given to no Service that did not ask for it. */
-const dnsServiceAddress = '10.96.0.10';
+export const dnsServiceAddress = '10.96.0.10';
 
 export const firstNodePort = 30_000;
 export const lastNodePort = 32_767;

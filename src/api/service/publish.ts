@@ -3,18 +3,35 @@ import { networkInterfaces } from 'node:os';
 import { StatusError } from '../../kube/status.js';
 import type { ApiClient } from '../client.js';
 import type { AnyObject } from '../kind.js';
-import { apiServiceAddress } from './pools.js';
+import { apiServiceAddress, dnsServiceAddress } from './pools.js';
 
 const at = { namespace: 'default', name: 'kubernetes' };
 const labels = { component: 'apiserver', provider: 'kubernetes' };
+/** The agent of each node answers at its address. */
+const annotations = { 'keelson.dev/served-by': 'agent' };
 
 /** What exists is left alone. */
 export async function createApiService(client: ApiClient): Promise<void> {
   await createOnce(client, 'Service', {
-    metadata: { ...at, labels },
+    metadata: { ...at, labels, annotations },
     spec: {
       clusterIP: apiServiceAddress,
       ports: [{ name: 'https', port: 443, targetPort: 6443, protocol: 'TCP' }],
+    },
+  });
+}
+
+/** The cluster's DNS, under the name that tools look for. Without the annotation it is whoever it selects that answers. */
+export async function createDnsService(client: ApiClient): Promise<void> {
+  const own = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
+  await createOnce(client, 'Service', {
+    metadata: { namespace: 'kube-system', name: 'kube-dns', labels: own, annotations },
+    spec: {
+      clusterIP: dnsServiceAddress,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP' },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP' },
+      ],
     },
   });
 }
