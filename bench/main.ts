@@ -1,6 +1,6 @@
 /**
  * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, deployments,
- * api, memory, scheduler, life.
+ * api, memory, scheduler, life, dns.
  * KEELSON_TEST_STATE names the folder for the clusters' state, on the file system to be measured; default /tmp.
  * Every loop is bounded, every request goes to loopback, and everything runs in namespaces of its own.
  */
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { benchApi } from './api-load.js';
 import { conditionsNow, describeConditions } from './conditions.js';
 import { benchDeployments } from './deployments.js';
+import { benchDns } from './dns.js';
 import { benchDeployment } from './hollow.js';
 import { benchLife } from './life.js';
 import { benchMemory } from './memory.js';
@@ -28,6 +29,7 @@ const parts: Readonly<Record<string, (scale: Scale) => Promise<Row[]> | Row[]>> 
   api: ({ quick }) =>
     benchApi(quick ? { requests: 500, watchers: 100, pods: 500 } : { requests: 2000, watchers: 1000, pods: 10_000 }),
   memory: ({ quick }) => benchMemory(quick ? 20 : 100),
+  dns: ({ quick }) => benchDns({ services: 10_000, queries: quick ? 20_000 : 200_000 }),
   life: ({ quick }) =>
     benchLife(quick ? { rounds: 5, pods: 20, windowMs: 5000 } : { rounds: 30, pods: 200, windowMs: 20_000 }),
   scheduler: async ({ quick }) => [

@@ -140,12 +140,14 @@ function headlessServices(
   targets: readonly Target[],
   wanted: (port: NamedPort) => boolean,
 ): DnsAnswer {
-  const pairs = targets.flatMap(target => target.ports.filter(wanted).map(port => ({ target, port })));
   const own = ({ host: first }: Target): string => `${first}.${host}`;
+  const all = targets.flatMap(target => target.ports.filter(wanted).map(port => ({ target, port })));
+  // a name with addresses of both families is one
+  const pairs = [...new Map(all.map(pair => [`${own(pair.target)}:${pair.port.port}`, pair])).values()];
   return {
     is: 'known',
     answers: pairs.map(({ target, port }) => serviceRecord(name, own(target), port.port, pairs.length)),
-    additionals: [...new Set(pairs.map(({ target }) => target))].map(t => addressRecord(own(t), t.address)),
+    additionals: [...new Set(all.map(({ target }) => target))].map(t => addressRecord(own(t), t.address)),
   };
 }
 

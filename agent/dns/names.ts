@@ -68,6 +68,8 @@ export class ServiceNames {
       const [namespace = '', name = ''] = key.split('/');
       const service = this.#services.get(key);
       if (service?.clusterIPs.includes(address)) return [`${name}.${namespace}`];
+      // one pod may stand behind many Services: its name is that in the headless one
+      if (!service || service.clusterIPs.length > 0) return [];
       return this.targets(namespace, name).flatMap(t =>
         t.address === address ? [`${t.host}.${name}.${namespace}`] : [],
       );
