@@ -23,6 +23,7 @@ import { createContainerRuntime } from './containers/runtime.js';
 import { apiTarget, linkAddress } from './credentials.js';
 import { upstreamServers } from './dns/upstream.js';
 import { EventRecorder } from './events.js';
+import { keeping } from './eviction/keeping.js';
 import { createImageStore } from './images/store.js';
 import { type CgroupTree, cgroupTree, memoryBytes, nodeAddress, systemInfo } from './machine.js';
 import { NodeReporter } from './node-reporter.js';
@@ -39,6 +40,7 @@ import type { PodWorker } from './pods/worker.js';
 import type { ProxyMode } from './proxy/modes.js';
 import { startProxy } from './proxy/start.js';
 import { ClusterServices } from './served/cluster-services.js';
+import { isSystemStopping } from './shutdown.js';
 import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
 import { sampleEveryMs, UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
@@ -72,6 +74,8 @@ export interface AgentOptions {
 export interface Agent {
   /** Resolves when the controller has stored this node as ready. */
   readonly ready: Promise<void>;
+  /** Ends the pods because the machine goes down (docs/resources.md); the agent itself goes on. */
+  shutDown(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -147,8 +151,18 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       log.warn({ error: describe(error) }, 'CPUs and memory could not be shared out anew');
     }
   }
+  const keep = keeping({
+    ...options,
+    images,
+    log,
+    workers: () => manager().workers(),
+    onChange: () => parts.link?.connected && void reporter.report(),
+    podEvent: (pod, reason, message) => node.event(pod, 'Warning', reason, message),
+    nodeEvent: (type, reason, message) => events.record(aboutNode(options.nodeName), type, reason, message),
+  });
   const node = podNode({
     supply,
+    refuses: keep.refuses,
     activePods: () => manager().activePods(),
     options,
     tree,
@@ -174,6 +188,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     link,
     log,
     capacity: () => supply.capacity(),
+    pressures: () => keep.pressure.conditions,
+    notReady: () => keep.shutdown.notReady,
   });
 
   let resolveReady: () => void = () => {};
@@ -236,6 +252,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     manager().setStatic(found);
     pods.setStatic(found);
   });
+  keep.pressure.look();
   await files.start();
   parts.link.start();
   reporter.start();
@@ -246,6 +263,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       { what: 'tokens', everyMs: () => tokenCheckMs, run: () => renewTokens(workers(), node) },
       { what: 'logs', everyMs: () => logCheckMs, run: () => rotateLogs(workers()) },
       { what: 'local storage', everyMs: () => storageCheckMs, run: () => evictOverLimit(workers(), evicted) },
+      ...keep.chores,
       { what: 'usage', everyMs: () => sampleEveryMs([...workers()].length), run: sampleUsage },
     ],
     log,
@@ -260,7 +278,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   return {
     ready,
+    shutDown: () => keep.shutdown.begin(),
     stop: async () => {
+      if (!options.isolated && options.resources.shutdown.graceMs > 0 && (await isSystemStopping()))
+        await keep.shutdown.begin();
       stopChores();
       reporter.stop();
       await files.close();
@@ -321,6 +342,7 @@ async function prepareKernel(options: AgentOptions, tree: CgroupTree, directorie
 }
 
 interface NodeParts {
+  readonly refuses: PodNode['refuses'];
   readonly supply: NodeSupply;
   readonly activePods: () => readonly Pod[];
   readonly options: AgentOptions;
@@ -339,6 +361,7 @@ interface NodeParts {
 
 /** Everything a pod worker may touch. */
 function podNode({
+  refuses,
   supply,
   activePods,
   options,
@@ -362,6 +385,7 @@ function podNode({
     hostIP,
     memoryBytes: memoryBytes('MemTotal'),
     resources: supply.resources,
+    refuses,
     activePods,
     get allocatable() {
       return supply.allocatable;
@@ -401,13 +425,16 @@ function podNode({
   };
 }
 
+/** Events of a node name it by its name, as kubelet's do. */
+const aboutNode = (name: string): KubeObject => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name } });
+
 function staticFiles(
   options: AgentOptions,
   log: Logger,
   events: EventRecorder,
   onPods: (pods: readonly Pod[]) => void,
 ): StaticFiles {
-  const about = { apiVersion: 'v1', kind: 'Node', metadata: { name: options.nodeName, uid: options.nodeName } };
+  const about = aboutNode(options.nodeName);
   return new StaticFiles({
     directory: options.manifestsDir,
     nodeName: options.nodeName,

@@ -1,16 +1,17 @@
 /** The Node object and its conditions from measurements. Pure. */
 import type { Condition } from '../src/kube/meta.js';
 import type { Node, NodeSystemInfo } from '../src/kube/node.js';
-import { type Capacity, reservedDiskShare, reservedMemoryBytes } from './admission/capacity.js';
-import type { Disk } from './machine.js';
+import type { Capacity } from './admission/capacity.js';
+import { type Pressure, pressures } from './eviction/decide.js';
+import { pressureCondition } from './eviction/words.js';
 
 export interface NodeFacts {
   readonly name: string;
   readonly address: string;
   readonly podCIDR: string;
   readonly amounts: Capacity;
-  readonly memoryAvailableBytes: number;
-  readonly disk: Disk;
+  /** What the node is short of now. */
+  readonly pressures: readonly Pressure[];
   readonly info: NodeSystemInfo;
   readonly labels: Readonly<Record<string, string>>;
   readonly images: readonly { readonly names: string[]; readonly sizeBytes: number }[];
@@ -51,41 +52,12 @@ export function nodeObject(f: NodeFacts): Node {
 }
 
 function conditions(f: NodeFacts): Condition[] {
-  const memory = f.memoryAvailableBytes < reservedMemoryBytes;
-  const disk =
-    f.disk.availableBytes < f.disk.totalBytes * reservedDiskShare ||
-    (f.disk.inodes > 0 && f.disk.freeInodes < f.disk.inodes * 0.05);
   return [
-    pressure(
-      'MemoryPressure',
-      memory,
-      'KubeletHasInsufficientMemory',
-      'KubeletHasSufficientMemory',
-      'memory available',
-    ),
-    pressure('DiskPressure', disk, 'KubeletHasDiskPressure', 'KubeletHasNoDiskPressure', 'disk pressure'),
-    pressure('PIDPressure', false, 'KubeletHasInsufficientPID', 'KubeletHasSufficientPID', 'PID available'),
+    ...pressures.map(pressure => pressureCondition(pressure, f.pressures.includes(pressure))),
     f.notReady === undefined
-      ? ({
-          type: 'Ready',
-          status: 'True',
-          reason: 'KubeletReady',
-          message: 'keelson agent is posting ready status',
-        } as const)
+      ? ({ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' } as const)
       : ({ type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: f.notReady } as const),
   ].map(c => stamp(c, f));
-}
-
-function pressure(type: string, on: boolean, bad: string, good: string, what: string): Condition {
-  return on
-    ? { type, status: 'True', reason: bad, message: `keelson agent has insufficient ${what}` }
-    : {
-        type,
-        status: 'False',
-        reason: good,
-        message:
-          type === 'DiskPressure' ? 'keelson agent has no disk pressure' : `keelson agent has sufficient ${what}`,
-      };
 }
 
 function stamp(condition: Condition, { previous, now }: NodeFacts): Condition {

@@ -3,8 +3,8 @@ import type { Logger } from '../src/base/log.js';
 import type { NodeStatus, NodeSystemInfo } from '../src/kube/node.js';
 import type { LinkClient } from '../src/link/client.js';
 import type { Capacity } from './admission/capacity.js';
+import type { Pressure } from './eviction/decide.js';
 import type { ImageStore } from './images/contract.js';
-import { diskOf, memoryBytes } from './machine.js';
 import { nodeObject } from './node-object.js';
 
 export interface NodeReporterOptions {
@@ -14,7 +14,9 @@ export interface NodeReporterOptions {
   readonly capacity: () => Capacity;
   readonly labels: Readonly<Record<string, string>>;
   readonly info: NodeSystemInfo;
-  readonly dataDir: string;
+  readonly pressures: () => readonly Pressure[];
+  /** Why pods cannot be run now, if so. */
+  readonly notReady: () => string | undefined;
   readonly images: ImageStore;
   readonly link: () => LinkClient;
   readonly log: Logger;
@@ -45,7 +47,7 @@ export class NodeReporter {
 
   /** Measures and reports; never rejects. */
   async report(): Promise<void> {
-    const { images, dataDir, link, log } = this.#options;
+    const { images, link, log } = this.#options;
     const list = await images.list().catch((error: unknown) => {
       log.warn({ error: String(error) }, 'images could not be listed');
       return [];
@@ -53,10 +55,9 @@ export class NodeReporter {
     const object = nodeObject({
       ...this.#options,
       amounts: this.#options.capacity(),
-      memoryAvailableBytes: memoryBytes('MemAvailable'),
-      disk: diskOf(dataDir),
+      pressures: this.#options.pressures(),
       images: list.map(i => ({ names: [...i.references], sizeBytes: i.sizeBytes })),
-      notReady: undefined,
+      notReady: this.#options.notReady(),
       previous: this.#previous?.conditions ?? [],
       now: Date.now(),
     });

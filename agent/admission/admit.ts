@@ -31,7 +31,8 @@ export function admit(pod: Pod, state: AdmissionState): Rejection | undefined {
   return affinityProblem(pod, state) ?? (isCritical(pod) ? undefined : shortage(pod, state));
 }
 
-const isCritical = ({ spec }: Pod): boolean =>
+/** Of a priority that only the system's own pods have. */
+export const isCritical = ({ spec }: Pod): boolean =>
   ((spec as { priority?: number }).priority ?? 0) >= criticalPriority ||
   ['system-node-critical', 'system-cluster-critical'].includes(
     (spec as { priorityClassName?: string }).priorityClassName ?? '',

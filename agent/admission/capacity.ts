@@ -14,12 +14,9 @@ export interface CapacityFacts {
   readonly devices: Readonly<Record<string, { readonly all: number; readonly healthy: number }>>;
   /** --system-reserved and --kube-reserved. */
   readonly reserved: readonly Quantities[];
+  /** What the hard eviction thresholds keep from pods, in bytes. */
+  readonly thresholds: { readonly memory: number; readonly disk: number };
 }
-
-const mebi = 1024 * 1024;
-/** Kubelet's hard eviction thresholds: what is not handed to pods (reliability rule A9). */
-export const reservedMemoryBytes = 100 * mebi;
-export const reservedDiskShare = 0.1;
 
 export interface Capacity {
   readonly capacity: Quantities;
@@ -42,8 +39,8 @@ export function nodeCapacity(f: CapacityFacts): Capacity {
   const allocatable = {
     ...capacity,
     // huge pages are taken out of the memory before anybody can ask for it
-    memory: kibi(f.memoryBytes - huge - reservedMemoryBytes),
-    'ephemeral-storage': String(Math.floor(f.diskBytes * (1 - reservedDiskShare))),
+    memory: kibi(f.memoryBytes - huge - f.thresholds.memory),
+    'ephemeral-storage': String(Math.max(0, f.diskBytes - f.thresholds.disk)),
     ...amounts(d => d.healthy),
   };
   return { capacity, allocatable: f.reserved.reduce<Quantities>(without, allocatable) };

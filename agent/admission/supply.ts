@@ -11,7 +11,10 @@ import { readCores } from '../cgroups/cpu-topology.js';
 import { readHugepages } from '../cgroups/hugepages.js';
 import { DeviceManager } from '../devices/manager.js';
 import { PluginFiles } from '../devices/plugin-files.js';
+import type { ImageGcOptions } from '../eviction/image-gc.js';
+import { type EvictionOptions, keptByThresholds, type Signal } from '../eviction/thresholds.js';
 import { cpuCount, diskOf, memoryBytes } from '../machine.js';
+import type { ShutdownOptions } from '../shutdown.js';
 import { type Capacity, nodeCapacity, type Quantities } from './capacity.js';
 import { NodeResources } from './node-resources.js';
 
@@ -24,6 +27,9 @@ export interface ResourceOptions {
   readonly systemReserved: Quantities;
   readonly kubeReserved: Quantities;
   readonly devicesDir: string;
+  readonly eviction: EvictionOptions;
+  readonly imageGc: ImageGcOptions;
+  readonly shutdown: ShutdownOptions;
 }
 
 export interface SupplyOptions {
@@ -89,10 +95,14 @@ export class NodeSupply {
     const { options, dataDir, maxPods } = this.of;
     const { reservedCpus, systemReserved, kubeReserved } = options;
     const explicit = reservedCpus.length > 0;
+    const total = memoryBytes('MemTotal');
+    const diskBytes = diskOf(dataDir).totalBytes;
+    const kept = (signal: Signal, capacity: number) => keptByThresholds(options.eviction.thresholds, signal, capacity);
     return nodeCapacity({
       cpus: cpuCount(),
-      memoryBytes: memoryBytes('MemTotal'),
-      diskBytes: diskOf(dataDir).totalBytes,
+      memoryBytes: total,
+      diskBytes,
+      thresholds: { memory: kept('memory.available', total), disk: kept('nodefs.available', diskBytes) },
       maxPods,
       hugepages: this.#hugepages,
       devices: this.#devices.counts(),

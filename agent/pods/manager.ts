@@ -177,7 +177,7 @@ export class PodManager {
 
   #rejection(pod: Pod): Termination | undefined {
     if (pod.metadata.deletionTimestamp) return undefined;
-    const found = this.node.resources.admit(pod, this.activePods());
+    const found = this.node.refuses(pod) ?? this.node.resources.admit(pod, this.activePods());
     if (!found) return undefined;
     const message = `Pod was rejected: ${found.message}`;
     return { deleted: false, failed: true, reason: found.reason, message, graceMs: 0 };

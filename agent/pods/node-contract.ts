@@ -2,6 +2,7 @@
 import type { Logger } from '../../src/base/log.js';
 import type { Service } from '../../src/kube/api/core-v1.js';
 import type { Pod, PodStatus } from '../../src/kube/pod.js';
+import type { Rejection } from '../admission/admit.js';
 import type { NodeResources } from '../admission/node-resources.js';
 import type { ContainerRuntime } from '../containers/contract.js';
 import type { ImageStore } from '../images/contract.js';
@@ -16,6 +17,8 @@ export interface PodNode extends SandboxNode {
   readonly hostIP: string;
   readonly memoryBytes: number;
   readonly resources: NodeResources;
+  /** Why it takes on no such pod now, whatever it has: pressure, shutdown. */
+  readonly refuses: (pod: Pod) => Rejection | undefined;
   /** The pods of this node that have not ended. */
   readonly activePods: () => readonly Pod[];
   /** What pods may use of this node, in Kubernetes quantities. */

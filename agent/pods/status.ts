@@ -219,6 +219,7 @@ function conditions(
     { type: 'ContainersReady', ...ready },
     { type: 'PodScheduled', status: 'True' },
     ...resizeCondition(pod, facts),
+    ...disruption(facts),
   ];
 }
 
@@ -236,6 +237,15 @@ function gated(pod: Pod, ready: Omit<Condition, 'type'>): Omit<Condition, 'type'
   const message = missing.length === 1 ? missing[0] : `[${missing.join(', ')}]`;
   return { status: 'False', reason: 'ReadinessGatesNotReady', ...(message && { message }) };
 }
+
+/** The node took it from the pod to run on: controllers and Jobs' failure policies look at this. */
+function disruption({ termination, nextSandbox }: PodFacts): Condition[] {
+  const { reason = '', message, failed } = termination ?? {};
+  if (!failed || nextSandbox === 0 || !disruptions.has(reason)) return [];
+  return [{ type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet', ...(message && { message }) }];
+}
+
+const disruptions: ReadonlySet<string> = new Set(['Evicted', 'Terminated']);
 
 function resizeCondition(pod: Pod, { resizeRefused }: PodFacts): Condition[] {
   if (resizeRefused?.wanted !== resourcesOf(pod)) return [];

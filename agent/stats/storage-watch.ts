@@ -26,17 +26,26 @@ export async function evictOverLimit(
   const limited = [...workers].filter(
     ({ pod, facts }) => facts.sandbox?.alive && !facts.termination && hasStorageLimit(pod),
   );
-  const places = limited.map(placesOf);
-  const sizes = await diskUsage(places.flat().map(({ path }) => path));
-  let next = 0;
+  const usages = await storageUsages(limited);
   for (const [i, worker] of limited.entries()) {
-    const mine = places[i] ?? [];
-    const message = storageExcess(worker.pod, usageOf(mine, sizes.slice(next, next + mine.length)));
-    next += mine.length;
+    const usage = usages[i];
+    const message = usage && storageExcess(worker.pod, usage);
     if (message === undefined || worker.facts.termination) continue;
     worker.terminate({ deleted: false, failed: true, reason: 'Evicted', message, graceMs: evictionGraceMs });
     onEvicted(worker.pod, message);
   }
+}
+
+/** What each of them has on the node's disk, measured in one trip. */
+export async function storageUsages(workers: readonly PodWorker[]): Promise<StorageUsage[]> {
+  const places = workers.map(placesOf);
+  const sizes = await diskUsage(places.flat().map(({ path }) => path));
+  let next = 0;
+  return places.map(mine => {
+    const from = next;
+    next += mine.length;
+    return usageOf(mine, sizes.slice(from, next));
+  });
 }
 
 function placesOf({ pod, paths, facts }: PodWorker): Place[] {

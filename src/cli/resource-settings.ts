@@ -4,6 +4,7 @@ import type { ResourceOptions } from '../../agent/admission/supply.js';
 import { parseCpuList } from '../../agent/cgroups/cpu-list.js';
 import { UserError } from '../base/errors.js';
 import { quantityNanos } from '../kube/quantity.js';
+import { type PressureFlags, pressureFlags, pressureSettings } from './pressure-settings.js';
 
 export const resourceFlags: readonly (readonly [name: string, flags: string, description: string])[] = [
   ['system-reserved', '--system-reserved <list>', 'kept for the system, e.g. cpu=500m,memory=1Gi (default nothing)'],
@@ -13,11 +14,12 @@ export const resourceFlags: readonly (readonly [name: string, flags: string, des
   ['pod-pids-limit', '--pod-pids-limit <n>', 'most processes of a pod (default no limit but 4096 per container)'],
   ['memory-qos', '--memory-qos <on|off>', 'keep the memory that pods ask for: memory.min, memory.high (default off)'],
   ['devices-dir', '--devices-dir <dir>', 'files that describe devices (default /etc/keelson/devices.d)'],
+  ...pressureFlags,
 ];
 
 export const resourceFlagNames: readonly string[] = resourceFlags.map(([name]) => name);
 
-export interface ResourceFlags {
+export interface ResourceFlags extends PressureFlags {
   systemReserved?: string;
   kubeReserved?: string;
   cpuManagerPolicy?: string;
@@ -37,6 +39,7 @@ export function resourceSettings(f: ResourceFlags, defaultDevicesDir: string): R
     systemReserved: reservation('--system-reserved', f.systemReserved ?? ''),
     kubeReserved: reservation('--kube-reserved', f.kubeReserved ?? ''),
     devicesDir: directory(f.devicesDir ?? defaultDevicesDir),
+    ...pressureSettings(f),
   };
 }
 

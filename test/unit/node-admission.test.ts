@@ -77,6 +77,7 @@ describe('capacity', () => {
     hugepages: { 'hugepages-2Mi': 64 << 20 },
     devices: { 'vendor.com/gpu': { all: 2, healthy: 1 } },
     reserved: [],
+    thresholds: { memory: 100 << 20, disk: 102_400 },
   };
   test('devices that work, memory without huge pages, disk without the threshold', () => {
     const { capacity, allocatable: free } = nodeCapacity({ ...facts, memoryBytes: 1 << 30 });
@@ -96,7 +97,7 @@ describe('capacity', () => {
 describe('flags', () => {
   const settings = (flags: object) => resourceSettings(flags, '/etc/d');
   test('defaults', () => {
-    expect(settings({})).toEqual({
+    expect(settings({})).toMatchObject({
       cpuManagerPolicy: 'none',
       reservedCpus: [],
       podPidsLimit: 0,

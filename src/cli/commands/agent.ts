@@ -73,6 +73,8 @@ async function runAgent(settings: Settings, credentials: string): Promise<void> 
     resources: settings.resources,
   });
   void agent.ready.then(() => process.stdout.write(`ready node=${settings.nodeName}\n`));
+  // what says by tradition that the power fails: the node ends its pods in order, and stays until it is stopped
+  process.on('SIGPWR', () => void agent.shutDown());
   await stopped;
   await agent.stop();
   process.exit(0);

@@ -68,6 +68,7 @@ async function up(settings: Settings, flags: readonly string[]): Promise<number>
     [...words('agent', namespaces ? enterWords(namespaces.holder) : []), ...only(flags, agentFlags)],
     settings.isolated ? { [insideVariable]: settings.isolated } : {},
   );
+  process.on('SIGPWR', () => agent.signal('SIGPWR'));
   const stopped = untilStopped();
   const gaveUp = Promise.race([controller.gaveUp, agent.gaveUp]);
   const ready = inOrder([controller, agent]).then(() =>
@@ -148,6 +149,10 @@ class Child {
     return new Promise(resolve => {
       if (!this.#stopping) this.#spawn(word, resolve);
     });
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
   }
 
   async stop(): Promise<void> {
