@@ -1,10 +1,10 @@
 /**
- * What every node is told: all Services, EndpointSlices and Nodes, cut to what nodes need. Each state of an object is cut
+ * What every node is told: all Services, EndpointSlices, Nodes and the peers of NetworkPolicies, cut to what nodes need. Each state of an object is cut
  * and put into words once, however many nodes there are and however often it is sent.
  */
 import type { KubeObject } from '../kube/meta.js';
 
-export const sharedKinds = ['Node', 'Service', 'EndpointSlice'] as const;
+export const sharedKinds = ['Node', 'Service', 'EndpointSlice', 'PolicyPeers'] as const;
 
 export const isShared = (kind: string): boolean => (sharedKinds as readonly string[]).includes(kind);
 

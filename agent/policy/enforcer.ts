@@ -1,0 +1,141 @@
+/**
+ * Keeps the kernel at what NetworkPolicies say of this node's pods. A pod's rules stand before its containers start, so
+ * also its first packet meets them; changes that come together go together, one transaction at a time.
+ */
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { nftCount } from '../../native/index.js';
+import { describe } from '../../src/base/errors.js';
+import type { Logger } from '../../src/base/log.js';
+import type { KubeObject } from '../../src/kube/meta.js';
+import type { Pod } from '../../src/kube/pod.js';
+import { type PolicyPeers, policyPeersKind } from '../../src/kube/policy-peers.js';
+import { runNft } from '../nft.js';
+import { policyTable, removeTable, wholeTable } from './nft-text.js';
+import { isSelected, type LocalPod, planPolicies } from './plan.js';
+
+/** How often the kernel is asked whether our rules are still there. */
+const checkMs = 5000;
+const retryMs = 1000;
+/** AF_INET: pods have no other addresses that policies could speak of. */
+const ipv4 = 2;
+const bridgeSwitch = '/proc/sys/net/bridge/bridge-nf-call-iptables';
+
+export class PolicyEnforcer {
+  readonly #policies = new Map<string, PolicyPeers>();
+  readonly #pods = new Map<string, LocalPod>();
+  /** What is in the kernel. */
+  #applied = '';
+  #rules = 0;
+  #turn: Promise<void> = Promise.resolve();
+  #queued: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  /** Until the controller has spoken, what a former agent left is better than nothing. */
+  #known = false;
+  #switched = false;
+  readonly #checks: NodeJS.Timeout;
+
+  constructor(readonly log: Logger) {
+    this.#checks = setInterval(() => void this.#check(), checkMs);
+  }
+
+  sync(objects: readonly KubeObject[]): void {
+    this.#policies.clear();
+    for (const object of objects) this.#keep(object);
+    this.#known = true;
+    void this.#apply();
+  }
+
+  put(object: KubeObject): void {
+    if (object.kind === policyPeersKind) {
+      this.#keep(object);
+      void this.#apply();
+    }
+  }
+
+  gone(kind: string, uid: string): void {
+    if (kind === policyPeersKind && this.#policies.delete(uid)) void this.#apply();
+  }
+
+  #keep(object: KubeObject): void {
+    if (object.kind === policyPeersKind) this.#policies.set(object.metadata.uid ?? '', object as PolicyPeers);
+  }
+
+  /** Resolves when the rules of a new pod stand. Rejects if they cannot be made: it must not run without them. */
+  async admit(pod: Pod, address: string | undefined): Promise<void> {
+    if (!address || pod.spec.hostNetwork || address.includes(':')) return;
+    this.#pods.set(pod.metadata.uid ?? '', { pod, address });
+    if ([...this.#policies.values()].some(policy => isSelected(policy, pod))) await this.#applyOrFail();
+  }
+
+  /** Its labels may be others now. */
+  update(pod: Pod): void {
+    const known = this.#pods.get(pod.metadata.uid ?? '');
+    if (!known || known.pod === pod) return;
+    this.#pods.set(pod.metadata.uid ?? '', { ...known, pod });
+    if (this.#policies.size > 0) void this.#apply();
+  }
+
+  release(uid: string): void {
+    if (this.#pods.delete(uid) && this.#policies.size > 0) void this.#apply();
+  }
+
+  /** @param remove takes all rules away; else they stay for the next agent */
+  async close(remove: boolean): Promise<void> {
+    clearInterval(this.#checks);
+    clearTimeout(this.#retry);
+    this.#known = false;
+    await this.#turn;
+    if (remove) await runNft(removeTable).catch(() => {});
+  }
+
+  async #apply(): Promise<void> {
+    await this.#applyOrFail().catch((error: unknown) => {
+      this.log.error({ error: describe(error) }, 'NetworkPolicies could not be put into the kernel: tried again');
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => void this.#apply(), retryMs);
+    });
+  }
+
+  /** Who comes while one transaction is under way shares the next. */
+  #applyOrFail(): Promise<void> {
+    this.#queued ??= this.#turn.then(() => {
+      this.#queued = undefined;
+      const run = this.#write();
+      this.#turn = run.catch(() => {});
+      return run;
+    });
+    return this.#queued;
+  }
+
+  async #write(): Promise<void> {
+    if (!this.#known) return;
+    const plan = planPolicies([...this.#policies.values()], [...this.#pods.values()]);
+    const isolated = plan.groups.in.size + plan.groups.out.size > 0;
+    const text = isolated ? wholeTable(plan) : '';
+    if (text === this.#applied) return;
+    if (isolated) await this.#seeBridged();
+    await runNft(text || removeTable);
+    this.#applied = text;
+    this.#rules = isolated ? (await nftCount(ipv4, policyTable, ['pods_in', 'pods_out'])).rules : 0;
+  }
+
+  /** Pods of one node meet on the bridge: netfilter must see them there. */
+  async #seeBridged(): Promise<void> {
+    if (this.#switched) return;
+    this.#switched = true;
+    if (existsSync(bridgeSwitch)) return writeFile(bridgeSwitch, '1');
+    this.log.error(
+      'NetworkPolicies do not hold between pods of this node: the kernel has no br_netfilter; try: modprobe br_netfilter',
+    );
+  }
+
+  async #check(): Promise<void> {
+    if (this.#applied === '' || !this.#known) return;
+    const { rules } = await nftCount(ipv4, policyTable, ['pods_in', 'pods_out']).catch(() => ({ rules: -1 }));
+    if (rules === this.#rules || this.#applied === '') return;
+    this.log.warn('somebody has changed the rules of NetworkPolicies: they are restored');
+    this.#applied = '';
+    await this.#apply();
+  }
+}
