@@ -74,7 +74,7 @@ export const cpuCount = (): number => availableParallelism();
 /** The first IPv4 address of an interface that is neither loopback nor ours; undefined in a namespace without an uplink. */
 export function nodeAddress(interfaces = networkInterfaces()): string | undefined {
   for (const [name, addresses] of Object.entries(interfaces)) {
-    if (/^(lo|cni\d|veth|docker|br-)/.test(name)) continue;
+    if (/^(lo|cni\d|veth|docker|br-|keelson\.|kube-)/.test(name)) continue;
     const found = addresses?.find(a => a.family === 'IPv4' && !a.internal);
     if (found) return found.address;
   }

@@ -2,8 +2,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createBridgeNetwork } from '../cni/bridge.js';
-import type { BridgeNetwork } from '../cni/contract.js';
 import { cgroupApply, cgroupRemove, netlink } from '../native/index.js';
 import { describe, UserError } from '../src/base/errors.js';
 import { createLogger, type Logger } from '../src/base/log.js';
@@ -25,7 +23,9 @@ import { upstreamServers } from './dns/upstream.js';
 import { EventRecorder } from './events.js';
 import { keeping } from './eviction/keeping.js';
 import { createImageStore } from './images/store.js';
-import { type CgroupTree, cgroupTree, memoryBytes, nodeAddress, systemInfo } from './machine.js';
+import { type CgroupTree, cgroupTree, memoryBytes, systemInfo } from './machine.js';
+import type { OverlayMode } from './network/overlay.js';
+import { isOpen, type NodeNetworking, startNetwork } from './network/start.js';
 import { NodeReporter } from './node-reporter.js';
 import { PodReporter } from './pod-reporter.js';
 import { adoptPods } from './pods/adopt.js';
@@ -56,8 +56,12 @@ export interface AgentOptions {
   readonly manifestsDir: string;
   /** kubeconfig of this node: server, CA and client certificate. Need not exist yet. */
   readonly credentials: string;
-  readonly podCIDR: string;
+  /** Undefined: the controller hands one out. */
+  readonly podCIDR: string | undefined;
   readonly clusterCIDR: string;
+  readonly overlay: OverlayMode;
+  /** Address of this node that others reach it by. Undefined: the machine's first. */
+  readonly nodeIP: string | undefined;
   readonly proxyMode: ProxyMode;
   readonly maxPods: number;
   /** Beside the safe ones, as PodNode has them. */
@@ -113,7 +117,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onHeld: () => parts.manager && void shareOut(),
     onChange: () => parts.link?.connected && void reporter.report(),
   });
-  const network = await prepareKernel(options, tree, directories);
+  await prepareKernel(options, tree, directories);
+  const networking = await startNetwork({
+    ...options,
+    log,
+    nodes: () => (parts.link?.synced ? (parts.link.objectsOf('Node') as Node[]) : undefined),
+    onChange: () => parts.link?.connected && void reporter.report(),
+    onProblem: words => events.record(aboutNode(options.nodeName), 'Warning', 'NodeNotReachable', words),
+  });
   const services = await startProxy({
     mode: options.proxyMode,
     nodeName: options.nodeName,
@@ -129,7 +140,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     api: () => apiTarget(options.credentials),
     log,
   });
-  const hostIP = nodeAddress() ?? firstAddress(options.podCIDR);
   const images = createImageStore(options.dataDir);
   const info = systemInfo();
 
@@ -167,8 +177,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     options,
     tree,
     directories,
-    network,
-    hostIP,
+    networking,
     images,
     log,
     nodeResolvConf,
@@ -182,7 +191,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const reporter = new NodeReporter({
     ...options,
     name: options.nodeName,
-    address: hostIP,
+    networking: () => networking,
     info,
     images,
     link,
@@ -192,6 +201,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     notReady: () => keep.shutdown.notReady,
   });
 
+  let toldReady = false;
   let resolveReady: () => void = () => {};
   const ready = new Promise<void>(resolve => {
     resolveReady = resolve;
@@ -201,11 +211,20 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     pods: () => manager().workers(),
     event: node.event,
   });
+  const nodesChanged = (): void => {
+    networking.follow();
+    settle();
+  };
+  // the last report was made with a network, and the controller has drawn its conclusions
+  const settle = (): void => {
+    if (toldReady && isOpen(link().object('Node', '', options.nodeName))) resolveReady();
+  };
   const put = (object: KubeObject): void => {
     takeObject(object);
     live.changed(object);
   };
   const takeObject = (object: KubeObject): void => {
+    if (object.kind === 'Node') nodesChanged();
     if (isShared(object.kind)) return void [services, own].map(follower => follower.put(object));
     if (object.kind !== 'Pod') return manager().retryObstacles();
     manager().put(object as Pod);
@@ -226,11 +245,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         manager().sync(found);
         for (const pod of found) pods.mirrorAppeared(pod);
         for (const follower of [services, own]) follower.sync(objects);
+        nodesChanged();
         live.all();
       },
       onPut: put,
       onGone: (kind, uid, key) => {
         for (const follower of [services, own]) follower.gone(kind, uid, key);
+        if (kind === 'Node') networking.follow();
         if (kind === 'Pod') manager().remove(uid);
       },
       onStream: (stream, request) => streams.serve(stream, request),
@@ -239,8 +260,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         const stale = status.code === 404 || status.code === 409;
         log[stale ? 'debug' : 'warn']({ key, message: status.message }, 'the controller refused a report');
       },
-      onAcknowledged: key => {
-        if (key === 'node') resolveReady();
+      onAcknowledged: (key, report) => {
+        if (key !== 'node' || report.t !== 'node') return;
+        toldReady = isReady(report.node);
+        settle();
       },
     },
   });
@@ -274,7 +297,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   async function sampleUsage(): Promise<void> {
     if (link().connected) link().stats({ t: 'stats', stats: await usage.sample(workers()) });
   }
-  log.info({ node: options.nodeName, podCIDR: options.podCIDR, controllers: [...tree.controllers] }, 'agent started');
+  log.info(
+    { node: options.nodeName, podCIDRs: networking.podCIDRs, controllers: [...tree.controllers] },
+    'agent started',
+  );
 
   return {
     ready,
@@ -293,14 +319,15 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       await manager().close();
       await own.close();
       await services.close(options.removeOnStop);
-      if (options.removeOnStop) {
-        await network.teardown();
-        await cgroupRemove(cgroupRoot(directories));
-      }
+      await networking.close(options.removeOnStop);
+      if (options.removeOnStop) await cgroupRemove(cgroupRoot(directories));
       lock.release();
     },
   };
 }
+
+const isReady = ({ status }: Node): boolean =>
+  status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
 
 /** One pod whose token cannot be had does not keep the others from theirs. */
 async function renewTokens(workers: Iterable<PodWorker>, { sources, log }: PodNode): Promise<void> {
@@ -316,8 +343,8 @@ function* runningContainers(workers: Iterable<PodWorker>): Iterable<RunningConta
       if (live) yield { pod, container, cgroup: attemptCgroup(paths, container, live.attempt) };
 }
 
-/** Loopback, our top cgroup with its controllers, the bridge and its rules. */
-async function prepareKernel(options: AgentOptions, tree: CgroupTree, directories: NodePaths): Promise<BridgeNetwork> {
+/** Loopback, our top cgroup with its controllers. */
+async function prepareKernel(options: AgentOptions, tree: CgroupTree, directories: NodePaths): Promise<void> {
   if (options.isolated) await netlink(null, [{ op: 'link.set', name: 'lo', up: true }]);
   await cgroupApply({ root: tree.mount, path: cgroupRoot(directories), controllers: [...tree.controllers], files: [] });
   if (options.resources.memoryQos)
@@ -328,17 +355,6 @@ async function prepareKernel(options: AgentOptions, tree: CgroupTree, directorie
         controllers: [...tree.controllers],
         files: [],
       });
-  const network = createBridgeNetwork({
-    name: 'keelson',
-    bridge: 'cni0',
-    subnet: options.podCIDR,
-    clusterCidr: options.clusterCIDR,
-    mtu: 1500,
-    hairpin: true,
-    dataDir: join(options.dataDir, 'cni'),
-  });
-  await network.setup();
-  return network;
 }
 
 interface NodeParts {
@@ -348,8 +364,7 @@ interface NodeParts {
   readonly options: AgentOptions;
   readonly tree: CgroupTree;
   readonly directories: NodePaths;
-  readonly network: BridgeNetwork;
-  readonly hostIP: string;
+  readonly networking: NodeNetworking;
   readonly images: PodNode['images'];
   readonly log: Logger;
   readonly nodeResolvConf: string;
@@ -367,8 +382,7 @@ function podNode({
   options,
   tree,
   directories,
-  network,
-  hostIP,
+  networking,
   images,
   log,
   nodeResolvConf,
@@ -382,7 +396,9 @@ function podNode({
   return {
     name: options.nodeName,
     directories,
-    hostIP,
+    get hostIP() {
+      return networking.hostIP;
+    },
     memoryBytes: memoryBytes('MemTotal'),
     resources: supply.resources,
     refuses,
@@ -394,7 +410,7 @@ function podNode({
     bootID: boot,
     cgroupMount: tree.mount,
     controllers: tree.controllers,
-    network,
+    network: networking.network,
     runtime,
     images,
     prefetchTokens: pod => tokens.prefetch(pod),
@@ -444,11 +460,4 @@ function staticFiles(
       events.record(about, 'Warning', 'InvalidStaticPod', message);
     },
   });
-}
-
-/** `10.244.3.0/24` → `10.244.3.1`, the bridge's own address. */
-function firstAddress(cidr: string): string {
-  const [network = ''] = cidr.split('/');
-  const parts = network.split('.').map(Number);
-  return [...parts.slice(0, 3), (parts[3] ?? 0) + 1].join('.');
 }

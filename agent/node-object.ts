@@ -7,8 +7,9 @@ import { pressureCondition } from './eviction/words.js';
 
 export interface NodeFacts {
   readonly name: string;
-  readonly address: string;
-  readonly podCIDR: string;
+  /** Undefined, and no ranges: as long as the network is not set up. */
+  readonly address: string | undefined;
+  readonly podCIDRs: readonly string[];
   readonly amounts: Capacity;
   /** What the node is short of now. */
   readonly pressures: readonly Pressure[];
@@ -37,12 +38,12 @@ export function nodeObject(f: NodeFacts): Node {
         ...f.labels,
       },
     },
-    spec: { podCIDR: f.podCIDR, podCIDRs: [f.podCIDR] },
+    spec: f.podCIDRs[0] ? { podCIDR: f.podCIDRs[0], podCIDRs: [...f.podCIDRs] } : {},
     status: {
       ...f.amounts,
       conditions: conditions(f),
       addresses: [
-        { type: 'InternalIP', address: f.address },
+        ...(f.address ? [{ type: 'InternalIP', address: f.address } as const] : []),
         { type: 'Hostname', address: f.name },
       ],
       nodeInfo: f.info,
@@ -53,11 +54,19 @@ export function nodeObject(f: NodeFacts): Node {
 
 function conditions(f: NodeFacts): Condition[] {
   return [
+    networkCondition(f),
     ...pressures.map(pressure => pressureCondition(pressure, f.pressures.includes(pressure))),
     f.notReady === undefined
       ? ({ type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is posting ready status' } as const)
       : ({ type: 'Ready', status: 'False', reason: 'KubeletNotReady', message: f.notReady } as const),
   ].map(c => stamp(c, f));
+}
+
+function networkCondition({ podCIDRs }: NodeFacts): Condition {
+  const type = 'NetworkUnavailable';
+  return podCIDRs.length === 0
+    ? { type, status: 'True', reason: 'NoPodCIDR', message: 'keelson agent waits for a range of pod addresses' }
+    : { type, status: 'False', reason: 'KeelsonIsUp', message: `pods have addresses of ${podCIDRs.join(' and ')}` };
 }
 
 function stamp(condition: Condition, { previous, now }: NodeFacts): Condition {

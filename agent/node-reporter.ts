@@ -5,12 +5,12 @@ import type { LinkClient } from '../src/link/client.js';
 import type { Capacity } from './admission/capacity.js';
 import type { Pressure } from './eviction/decide.js';
 import type { ImageStore } from './images/contract.js';
+import type { NodeNetworking } from './network/start.js';
 import { nodeObject } from './node-object.js';
 
 export interface NodeReporterOptions {
   readonly name: string;
-  readonly address: string;
-  readonly podCIDR: string;
+  readonly networking: () => Pick<NodeNetworking, 'address' | 'podCIDRs' | 'problem'>;
   readonly capacity: () => Capacity;
   readonly labels: Readonly<Record<string, string>>;
   readonly info: NodeSystemInfo;
@@ -52,12 +52,15 @@ export class NodeReporter {
       log.warn({ error: String(error) }, 'images could not be listed');
       return [];
     });
+    const { address, podCIDRs, problem } = this.#options.networking();
     const object = nodeObject({
       ...this.#options,
+      address,
+      podCIDRs,
       amounts: this.#options.capacity(),
       pressures: this.#options.pressures(),
       images: list.map(i => ({ names: [...i.references], sizeBytes: i.sizeBytes })),
-      notReady: this.#options.notReady(),
+      notReady: this.#options.notReady() ?? problem,
       previous: this.#previous?.conditions ?? [],
       now: Date.now(),
     });

@@ -23,6 +23,7 @@ import { View } from '../api/view.js';
 import { createLogger } from '../base/log.js';
 import { acquireLock } from '../base/process-lock.js';
 import { controllers as allControllers } from '../controllers/index.js';
+import { nodeIpamController } from '../controllers/node-ipam.js';
 import { startControllers } from '../controllers/runner.js';
 import { DashboardFeed } from '../dashboard/feed.js';
 import { maxControlBytes } from '../link/frames.js';
@@ -32,12 +33,18 @@ import { startCompaction } from '../store/compaction.js';
 import { openSqliteStore } from '../store/sqlite.js';
 import { hubSink, hubView, summarize } from './adapters.js';
 import { dashboardFiles, isOwnOrigin } from './dashboard-files.js';
+import { PolicyView } from './policy-view.js';
 import { schedulerView, schedulerWrites } from './scheduler-adapters.js';
 
 export interface ControllerOptions {
   readonly dataDir: string;
   readonly runDir: string;
   readonly port: number;
+  /** Where the API is served. */
+  readonly bindAddress: string;
+  /** Pod addresses of all nodes, and the prefix length of each one's share. */
+  readonly clusterCIDR: string;
+  readonly nodeMaskSize: number;
   /** Where the administrator's kubeconfig is written. */
   readonly kubeconfig: string;
   readonly unixSocket: string;
@@ -57,7 +64,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(options.runDir, { recursive: true, mode: 0o700 });
   const lock = acquireLock(join(options.dataDir, 'controller.lock'), `data directory ${options.dataDir}`);
-  const pki = await openPki(join(options.dataDir, 'pki'));
+  const pki = await openPki(join(options.dataDir, 'pki'), [options.bindAddress]);
   // a failed fsync cannot be retried: only a new start knows what is on the disk (reliability rule A16)
   const store = await openSqliteStore({ file: join(options.dataDir, 'store.db'), onFatal: error => fatal(error) });
   const kinds = new KindRegistry(builtInKinds);
@@ -77,7 +84,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   const usage = new UsageBook();
   const hub = new LinkHub({
-    view: hubView(view),
+    view: hubView(view, new PolicyView(view)),
     sink: hubSink(client, view, () => server.accounts),
     log,
     onStats: (node, stats) => {
@@ -124,7 +131,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
   });
   server.onHttp('/dashboard/', dashboardFiles());
 
-  const { port, url } = await server.listen({ port: options.port, unixSocket: options.unixSocket });
+  const { port } = await server.listen({
+    port: options.port,
+    host: options.bindAddress,
+    unixSocket: options.unixSocket,
+  });
+  const url = `https://${options.bindAddress === '0.0.0.0' ? '127.0.0.1' : options.bindAddress}:${port}`;
   await publishApiServer(client, port);
   await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
   if (options.localNode) {
@@ -140,7 +152,13 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const scheduler = new SchedulerLoop(schedulerView(view), schedulerWrites(client, log), log);
   const issue = createIssuer({ view, client, pki, accounts: server.accounts });
   const controllers = startControllers({
-    controllers: allControllers,
+    controllers: [
+      ...allControllers,
+      nodeIpamController({
+        clusterCidrs: [options.clusterCIDR],
+        maskSizes: { 4: options.nodeMaskSize, 6: 64 },
+      }),
+    ],
     view,
     kinds,
     client,

@@ -1,10 +1,12 @@
 /** Flags → where everything lives. Flags have the same names everywhere and can come from /etc/keelson/config.yaml. */
 import { existsSync, readFileSync } from 'node:fs';
+import { isIPv4 } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse } from 'yaml';
 import type { ResourceOptions } from '../../agent/admission/supply.js';
+import { type OverlayMode, overlayModes } from '../../agent/network/overlay.js';
 import { type ProxyMode, proxyModes } from '../../agent/proxy/modes.js';
 import { UserError } from '../base/errors.js';
 import { type ResourceFlags, resourceFlagNames, resourceFlags, resourceSettings } from './resource-settings.js';
@@ -22,8 +24,16 @@ export interface Settings {
   /** Undefined: off. */
   readonly auditLog: string | undefined;
   readonly manifestsDir: string;
-  readonly podCIDR: string;
+  /** Undefined: the controller hands one out. */
+  readonly podCIDR: string | undefined;
   readonly clusterCIDR: string;
+  /** Prefix length of the range that a node is given. */
+  readonly nodeMaskSize: number;
+  readonly overlay: OverlayMode;
+  /** Undefined: the machine's first address. */
+  readonly nodeIP: string | undefined;
+  /** Where the API is served. */
+  readonly bindAddress: string;
   readonly maxPods: number;
   readonly proxyMode: ProxyMode;
   /** Kernel parameters that pods may set beside the safe ones. */
@@ -45,13 +55,17 @@ interface Flags extends ResourceFlags {
   manifests?: string;
   podCidr?: string;
   clusterCidr?: string;
+  nodeCidrMaskSize?: string | number;
+  overlay?: string;
+  nodeIp?: string;
+  bindAddress?: string;
   maxPods?: string | number;
   proxyMode?: string;
   allowedUnsafeSysctls?: string;
   rm?: boolean;
 }
 
-const numeric = ['port', 'max-pods'];
+const numeric = ['port', 'max-pods', 'node-cidr-mask-size'];
 const settingNames = [
   ...[
     'isolated',
@@ -64,6 +78,10 @@ const settingNames = [
     'manifests',
     'pod-cidr',
     'cluster-cidr',
+    'node-cidr-mask-size',
+    'overlay',
+    'node-ip',
+    'bind-address',
   ],
   ...['max-pods', 'allowed-unsafe-sysctls', 'proxy-mode', 'rm'],
   ...resourceFlagNames,
@@ -92,11 +110,31 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       'one JSON line for every request to the API, rotated at 64 MiB, or "off" (default audit/audit.log in the data directory)',
     ],
     ['manifests', '--manifests <dir>', 'static pods (default /etc/keelson/manifests; isolated: in the data directory)'],
-    ['pod-cidr', '--pod-cidr <cidr>', 'addresses of the pods of this node (default 10.244.0.0/24)'],
+    ['pod-cidr', '--pod-cidr <cidr>', 'addresses of the pods of this node (default: as the controller says)'],
     [
       'cluster-cidr',
       '--cluster-cidr <cidr>',
       'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)',
+    ],
+    [
+      'node-cidr-mask-size',
+      '--node-cidr-mask-size <n>',
+      'prefix length of the range of --cluster-cidr that each node is given (default 24)',
+    ],
+    [
+      'overlay',
+      '--overlay <mode>',
+      `how pods of other nodes are reached: ${overlayModes.join(', ')} (default vxlan; host-gw: nodes are neighbours)`,
+    ],
+    [
+      'node-ip',
+      '--node-ip <address>',
+      'address by which other nodes reach this one (default: the first of the machine)',
+    ],
+    [
+      'bind-address',
+      '--bind-address <address>',
+      'where the API is served; 0.0.0.0 for other machines (default 127.0.0.1)',
     ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
     ['proxy-mode', '--proxy-mode <mode>', `how this node serves Services: ${proxyModes.join(', ')} (default auto)`],
@@ -130,14 +168,28 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     kubeconfig: f.kubeconfig ?? (isolated ? join(dataDir, 'admin.kubeconfig') : '/etc/keelson/admin.kubeconfig'),
     auditLog: f.auditLog === 'off' ? undefined : (f.auditLog ?? join(dataDir, 'audit', 'audit.log')),
     manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
-    podCIDR: cidr('--pod-cidr', f.podCidr ?? '10.244.0.0/24'),
-    clusterCIDR: cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16'),
+    ...networkSettings(f),
     allowedUnsafeSysctls: (f.allowedUnsafeSysctls ?? '').split(',').filter(Boolean),
     maxPods: integer('--max-pods', f.maxPods ?? 250, 1, 1000),
     proxyMode: oneOf('--proxy-mode', f.proxyMode ?? 'auto', proxyModes),
     cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
     removeOnStop: f.rm ?? false,
     resources: resourceSettings(f, isolated ? join(dataDir, 'devices.d') : '/etc/keelson/devices.d'),
+  };
+}
+
+function networkSettings(
+  f: Flags,
+): Pick<Settings, 'podCIDR' | 'clusterCIDR' | 'nodeMaskSize' | 'overlay' | 'nodeIP' | 'bindAddress'> {
+  const clusterCIDR = cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16');
+  const length = Number(clusterCIDR.split('/')[1]);
+  return {
+    podCIDR: f.podCidr === undefined ? undefined : cidr('--pod-cidr', f.podCidr),
+    clusterCIDR,
+    nodeMaskSize: integer('--node-cidr-mask-size', f.nodeCidrMaskSize ?? Math.max(24, length), length, 29),
+    overlay: oneOf('--overlay', f.overlay ?? 'vxlan', overlayModes),
+    nodeIP: f.nodeIp === undefined ? undefined : ip('--node-ip', f.nodeIp),
+    bindAddress: ip('--bind-address', f.bindAddress ?? '127.0.0.1'),
   };
 }
 
@@ -191,6 +243,11 @@ function cidr(flag: string, value: string): string {
   const [, a = 256, b = 256, c = 256, d = 256, prefix = 0] = (match ?? []).map(Number);
   const ok = [a, b, c, d].every(part => part <= 255) && prefix >= 8 && prefix <= 29;
   if (!ok) throw new UserError(`${flag} "${value}": must be an IPv4 range such as 10.244.0.0/24`);
+  return value;
+}
+
+function ip(flag: string, value: string): string {
+  if (!isIPv4(value)) throw new UserError(`${flag} "${value}": must be an IPv4 address such as 192.0.2.10`);
   return value;
 }
 

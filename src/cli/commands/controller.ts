@@ -12,6 +12,9 @@ export function registerController(program: Command): void {
     'port',
     'kubeconfig',
     'audit-log',
+    'cluster-cidr',
+    'node-cidr-mask-size',
+    'bind-address',
   ])
     .description('the Kubernetes-compatible API with store, scheduler, controllers and dashboard')
     .option('--local-node', 'write credentials for an agent on this machine to DATA-DIR/node.kubeconfig')
@@ -27,6 +30,9 @@ export function registerController(program: Command): void {
         kubeconfig: settings.kubeconfig,
         unixSocket: controllerSocket(settings),
         auditLog: settings.auditLog,
+        bindAddress: settings.bindAddress,
+        clusterCIDR: settings.clusterCIDR,
+        nodeMaskSize: settings.nodeMaskSize,
         localNode: flags.localNode ? { name: settings.nodeName, credentials: nodeCredentials(settings) } : undefined,
       });
       process.stdout.write(`ready ${controller.url} kubeconfig=${settings.kubeconfig}\n`);

@@ -95,6 +95,9 @@ const controllerFlags = [
   '--port',
   '--kubeconfig',
   '--audit-log',
+  '--cluster-cidr',
+  '--node-cidr-mask-size',
+  '--bind-address',
 ];
 const agentFlags = [
   '--isolated',
@@ -104,6 +107,8 @@ const agentFlags = [
   '--manifests',
   '--pod-cidr',
   '--cluster-cidr',
+  '--overlay',
+  '--node-ip',
   '--max-pods',
   '--proxy-mode',
   '--allowed-unsafe-sysctls',

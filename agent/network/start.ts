@@ -1,0 +1,139 @@
+/** The network of one node, wired: its pods' bridge, its own address, the way to the pods of other nodes. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { createBridgeNetwork } from '../../cni/bridge.js';
+import { formatCidr, formatIp, parseCidr, subrange } from '../../src/base/cidr.js';
+import type { Logger } from '../../src/base/log.js';
+import type { KubeObject } from '../../src/kube/meta.js';
+import type { Node } from '../../src/kube/node.js';
+import { nodeTaints } from '../../src/kube/tolerations.js';
+import { nodeAddress } from '../machine.js';
+import { NodeNetwork } from './node-network.js';
+import type { OverlayMode } from './overlay.js';
+import { OverlayKeeper } from './overlay-keeper.js';
+import type { OverlaySettings } from './overlay-links.js';
+import { podMtu } from './uplink.js';
+
+export interface NetworkOptions {
+  readonly nodeName: string;
+  readonly dataDir: string;
+  readonly credentials: string;
+  /** Undefined: the controller says. */
+  readonly podCIDR: string | undefined;
+  readonly clusterCIDR: string;
+  readonly overlay: OverlayMode;
+  /** Undefined: the first address of the machine. */
+  readonly nodeIP: string | undefined;
+  readonly log: Logger;
+  /** All Nodes, once they are known. */
+  readonly nodes: () => readonly Node[] | undefined;
+  /** Something that the Node object tells of has changed. */
+  readonly onChange: () => void;
+  /** Pods of another node cannot be reached. */
+  readonly onProblem: (words: string) => void;
+}
+
+export interface NodeNetworking {
+  readonly network: NodeNetwork;
+  /** Of the node: its own, or its bridge's where it has none. */
+  readonly hostIP: string;
+  /** Undefined as long as there is none. */
+  readonly address: string | undefined;
+  readonly podCIDRs: readonly string[];
+  /** Why pods cannot be run now. */
+  readonly problem: string | undefined;
+  /** The Nodes have changed. */
+  follow(): void;
+  close(takeAway: boolean): Promise<void>;
+}
+
+/** Prefix length of a range that no controller has handed out. */
+const nodeMask = 24;
+
+export async function startNetwork(options: NetworkOptions): Promise<NodeNetworking> {
+  const { overlay: mode, clusterCIDR, nodeName, log } = options;
+  const own = options.nodeIP ?? nodeAddress();
+  const mtu = await podMtu(own, mode === 'vxlan');
+  const network = new NodeNetwork({
+    file: join(options.dataDir, 'network.json'),
+    podCIDRs: options.podCIDR ? [options.podCIDR] : aloneRange(options),
+    make: ([subnet = '']) =>
+      createBridgeNetwork({
+        name: 'keelson',
+        bridge: 'cni0',
+        subnet,
+        clusterCidr: clusterCIDR,
+        mtu,
+        hairpin: true,
+        dataDir: join(options.dataDir, 'cni'),
+      }),
+    onReady: () => {
+      options.onChange();
+      keeper.changed(0);
+    },
+  });
+  const settings = (): OverlaySettings | undefined =>
+    own && network.podCIDRs.length > 0
+      ? { mode, address: own, podCIDRs: network.podCIDRs, clusterCIDRs: [clusterCIDR], mtu }
+      : undefined;
+  const keeper = new OverlayKeeper({
+    nodeName,
+    settings,
+    nodes: options.nodes,
+    log,
+    onProblem: options.onProblem,
+  });
+  await network.setup();
+  const bridgeAddress = (): string | undefined => gatewayOf(network.podCIDRs[0]);
+  return {
+    network,
+    get hostIP() {
+      return own ?? bridgeAddress() ?? '127.0.0.1';
+    },
+    get address() {
+      return own ?? bridgeAddress();
+    },
+    get podCIDRs() {
+      return network.podCIDRs;
+    },
+    get problem() {
+      return network.problem ?? mismatch(network.podCIDRs, ownNode(options));
+    },
+    follow: () => {
+      void network.offer(ownNode(options)?.spec?.podCIDRs ?? []);
+      keeper.changed();
+    },
+    close: async takeAway => {
+      await keeper.close(takeAway);
+      if (takeAway) await network.teardown();
+    },
+  };
+}
+
+const ownNode = ({ nodes, nodeName }: NetworkOptions): Node | undefined =>
+  nodes()?.find(({ metadata }) => metadata.name === nodeName);
+
+/** A node that has no controller, and will run static pods only: nobody else could say. */
+function aloneRange({ credentials, dataDir, clusterCIDR }: NetworkOptions): string[] | undefined {
+  const all = parseCidr(clusterCIDR);
+  if (!all || existsSync(credentials) || existsSync(join(dataDir, 'network.json'))) return undefined;
+  return [formatCidr(subrange(all, Math.max(nodeMask, all.length), 0))];
+}
+
+function mismatch(here: readonly string[], node: Node | undefined): string | undefined {
+  const there = node?.spec?.podCIDRs ?? [];
+  if (there.length === 0 || here.length === 0 || there[0] === here[0]) return undefined;
+  return `this node's pods are in ${here[0]}, but spec.podCIDR of its Node is ${there[0]}: delete the Node to have it made anew, or drain the node and remove network.json from its data directory`;
+}
+
+/** `10.244.3.0/24` → `10.244.3.1`, the bridge's own address. */
+function gatewayOf(cidr: string | undefined): string | undefined {
+  const range = parseCidr(cidr ?? '');
+  return range && formatIp(range.family, range.first + 1n);
+}
+
+/** Whether a pod could be scheduled here, as the controller tells of this node. */
+export function isOpen(object: KubeObject | undefined): boolean {
+  const spec = (object as Node | undefined)?.spec;
+  return !!spec?.podCIDR && !spec.taints?.some(({ key }) => key === nodeTaints.notReady);
+}
