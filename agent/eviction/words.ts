@@ -7,7 +7,7 @@ import { amountOf, type Measurements, resourceOf, type Threshold } from './thres
 
 /** Bytes in the largest binary unit that shows them whole: `60Mi`, `1234Ki`. */
 export function bytesText(bytes: number): string {
-  return canonicalQuantity(bytes > 0 && bytes % 1024 === 0 ? `${bytes / 1024}Ki` : String(Math.floor(bytes)));
+  return bytes > 0 && bytes % 1024 === 0 ? canonicalQuantity(`${bytes / 1024}Ki`) : String(Math.floor(bytes));
 }
 
 /** Why this pod goes; each sentence ends with a space, as kubelet's do. */
