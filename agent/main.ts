@@ -37,6 +37,7 @@ import { attemptCgroup, attemptDirectory, cgroupRoot, type NodePaths } from './p
 import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import type { PodWorker } from './pods/worker.js';
+import { PolicyEnforcer } from './policy/enforcer.js';
 import type { ProxyMode } from './proxy/modes.js';
 import { startProxy } from './proxy/start.js';
 import { ClusterServices } from './served/cluster-services.js';
@@ -140,6 +141,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     api: () => apiTarget(options.credentials),
     log,
   });
+  const policies = new PolicyEnforcer(log);
+  const followers = [services, own, policies];
   const images = createImageStore(options.dataDir);
   const info = systemInfo();
 
@@ -178,6 +181,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     tree,
     directories,
     networking,
+    policies,
     images,
     log,
     nodeResolvConf,
@@ -225,7 +229,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   };
   const takeObject = (object: KubeObject): void => {
     if (object.kind === 'Node') nodesChanged();
-    if (isShared(object.kind)) return void [services, own].map(follower => follower.put(object));
+    if (isShared(object.kind)) return void followers.map(follower => follower.put(object));
     if (object.kind !== 'Pod') return manager().retryObstacles();
     manager().put(object as Pod);
     pods.mirrorAppeared(object as Pod);
@@ -244,13 +248,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
         const found = objects.filter(o => o.kind === 'Pod') as Pod[];
         manager().sync(found);
         for (const pod of found) pods.mirrorAppeared(pod);
-        for (const follower of [services, own]) follower.sync(objects);
+        for (const follower of followers) follower.sync(objects);
         nodesChanged();
         live.all();
       },
       onPut: put,
       onGone: (kind, uid, key) => {
-        for (const follower of [services, own]) follower.gone(kind, uid, key);
+        for (const follower of followers) follower.gone(kind, uid, key);
         if (kind === 'Node') networking.follow();
         if (kind === 'Pod') manager().remove(uid);
       },
@@ -318,6 +322,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       link().close();
       await manager().close();
       await own.close();
+      await policies.close(options.removeOnStop);
       await services.close(options.removeOnStop);
       await networking.close(options.removeOnStop);
       if (options.removeOnStop) await cgroupRemove(cgroupRoot(directories));
@@ -365,6 +370,7 @@ interface NodeParts {
   readonly tree: CgroupTree;
   readonly directories: NodePaths;
   readonly networking: NodeNetworking;
+  readonly policies: PolicyEnforcer;
   readonly images: PodNode['images'];
   readonly log: Logger;
   readonly nodeResolvConf: string;
@@ -383,6 +389,7 @@ function podNode({
   tree,
   directories,
   networking,
+  policies,
   images,
   log,
   nodeResolvConf,
@@ -411,6 +418,7 @@ function podNode({
     cgroupMount: tree.mount,
     controllers: tree.controllers,
     network: networking.network,
+    policies,
     runtime,
     images,
     prefetchTokens: pod => tokens.prefetch(pod),

@@ -84,6 +84,7 @@ export class PodManager {
     const worker = this.#workers.get(uid) ?? this.#begin(pod);
     if (!worker) return;
     worker.update(pod);
+    this.node.policies.update(pod);
     if (pod.metadata.deletionTimestamp) worker.terminate(deletion(pod));
   }
 

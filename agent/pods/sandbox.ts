@@ -17,6 +17,7 @@ import {
 import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
 import type { NodeResources } from '../admission/node-resources.js';
+import type { PolicyEnforcer } from '../policy/enforcer.js';
 import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
 import { type DnsSettings, kernelHostname } from './etc-files.js';
 import { podEtcFiles } from './files.js';
@@ -32,6 +33,7 @@ export interface SandboxNode {
   readonly cgroupMount: string;
   readonly controllers: ReadonlySet<string>;
   readonly network: BridgeNetwork;
+  readonly policies: Pick<PolicyEnforcer, 'admit' | 'update' | 'release'>;
   readonly hostIP: string;
   readonly dns: DnsSettings;
 }
@@ -97,6 +99,7 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     await failpoint('sandbox.afterNetwork');
     const identity = { pid: pause.pid, startTime: pause.startTime };
     const ip = addressOf(network);
+    await node.policies.admit(pod, ip);
     await writeFiles([
       ...podEtcFiles(pod, paths, node.dns, hostNetwork ? node.hostIP : ip),
       sandboxRecordFile(paths, {
@@ -160,7 +163,7 @@ export async function adoptSandbox(
 
 /** Kills pause, gives the address back, removes the pod's cgroup. Containers must have ended. Repeatable. */
 export async function releaseSandbox(
-  node: Pick<SandboxNode, 'network'>,
+  node: Pick<SandboxNode, 'network' | 'policies'>,
   paths: PodPaths,
   record: Pick<SandboxRecord, 'attempt' | 'id'> | undefined,
   pause: Process | undefined,
@@ -172,6 +175,7 @@ export async function releaseSandbox(
   await failpoint('sandbox.afterKill');
   if (pause) await attempt(() => pause.wait().then(() => pause.close()));
   if (record) await attempt(() => node.network.del({ containerID: record.id, ifName: 'eth0', object: paths.uid }));
+  node.policies.release(paths.uid);
   await failpoint('sandbox.beforeCgroupRemove');
   await attempt(() => cgroupRemove(paths.cgroup));
   if (errors.length > 0)

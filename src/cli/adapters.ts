@@ -9,13 +9,16 @@ import type { ObjectView } from '../api/view.js';
 import type { PodSummary } from '../dashboard/view.js';
 import type { KubeObject } from '../kube/meta.js';
 import type { Pod } from '../kube/pod.js';
+import { policyPeersKind } from '../kube/policy-peers.js';
 import { StatusError } from '../kube/status.js';
 import type { HubChange, HubSink, HubView } from '../link/hub.js';
 import { sharedKinds } from '../link/shared.js';
+import type { PolicyView } from './policy-view.js';
 
 const linkedKinds = new Set<string>(['Pod', 'ConfigMap', 'Secret', ...sharedKinds]);
 
-export function hubView(view: ObjectView): HubView {
+/** @param policies takes the place of a kind that is stored nowhere */
+export function hubView(view: ObjectView, policies: PolicyView): HubView {
   return {
     get incarnation() {
       return view.incarnation;
@@ -23,12 +26,21 @@ export function hubView(view: ObjectView): HubView {
     get revision() {
       return view.revision;
     },
-    list: kind => view.list(kind),
-    get: (kind, namespace, name) => view.get(kind, namespace, name),
-    subscribe: (listener: (change: HubChange) => void) =>
-      view.subscribe(({ revision, type, kind, object, previous }) => {
+    list: kind => (kind === policyPeersKind ? policies.list() : view.list(kind)),
+    get: (kind, namespace, name) =>
+      kind === policyPeersKind ? policies.get(namespace, name) : view.get(kind, namespace, name),
+    subscribe: (listener: (change: HubChange) => void) => {
+      const own = policies.subscribe(listener);
+      const stored = view.subscribe(({ revision, type, kind, object, previous }) => {
         if (linkedKinds.has(kind)) listener({ revision, object, previous, deleted: type === 'DELETED' });
-      }),
+      });
+      return {
+        close: () => {
+          own.close();
+          stored.close();
+        },
+      };
+    },
   };
 }
 
