@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBridgeNetwork } from '../../cni/bridge.js';
+import { type LinkInfo, netlink } from '../../native/index.js';
 import { formatCidr, formatIp, parseCidr, subrange } from '../../src/base/cidr.js';
 import type { Logger } from '../../src/base/log.js';
 import type { KubeObject } from '../../src/kube/meta.js';
@@ -49,6 +50,7 @@ export interface NodeNetworking {
 
 /** Prefix length of a range that no controller has handed out. */
 const nodeMask = 24;
+const bridge = 'cni0';
 
 export async function startNetwork(options: NetworkOptions): Promise<NodeNetworking> {
   const { overlay: mode, clusterCIDR, nodeName, log } = options;
@@ -60,7 +62,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
     make: ([subnet = '']) =>
       createBridgeNetwork({
         name: 'keelson',
-        bridge: 'cni0',
+        bridge,
         subnet,
         clusterCidr: clusterCIDR,
         mtu,
@@ -83,6 +85,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
     log,
     onProblem: options.onProblem,
   });
+  await raiseBridge();
   await network.setup();
   const bridgeAddress = (): string | undefined => gatewayOf(network.podCIDRs[0]);
   return {
@@ -108,6 +111,13 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
       if (takeAway) await network.teardown();
     },
   };
+}
+
+/** Routes lead to it, whether it has an address yet or not. */
+async function raiseBridge(): Promise<void> {
+  const [links] = (await netlink(null, [{ op: 'link.list' }])) as [LinkInfo[]];
+  if (!links.some(({ name }) => name === bridge)) await netlink(null, [{ op: 'bridge.add', name: bridge }]);
+  await netlink(null, [{ op: 'link.set', name: bridge, up: true }]);
 }
 
 const ownNode = ({ nodes, nodeName }: NetworkOptions): Node | undefined =>
