@@ -43,7 +43,7 @@ describe('a disk that fills', () => {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=160M', 'small-disk', directory]);
     cluster = await startCluster({
       parent: directory,
-      images: ['busybox', 'demo'],
+      images: ['busybox', 'http-echo'],
       flags: [
         ...['--eviction-hard', 'nodefs.available<60Mi', '--eviction-minimum-reclaim', 'nodefs.available=10Mi'],
         ...['--eviction-pressure-transition-period', '3s', '--image-gc-high-threshold', '100'],
@@ -81,7 +81,7 @@ describe('a disk that fills', () => {
     expect((await cluster.get<Pod>('pod', 'modest')).status?.phase).toBe('Running');
     const images = (await cluster.keelson('image', 'list', '--data-dir', cluster.dataDir)).stdout;
     expect(images).toContain('localhost/busybox:1');
-    expect(images).not.toContain('demo');
+    expect(images).not.toContain('http-echo');
 
     await cluster.apply(pod('late', sleep, { nodeName: cluster.name }));
     const late = await failed(cluster, 'late');
