@@ -107,6 +107,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(options.runDir, { recursive: true, mode: 0o700 });
   const lock = acquireLock(join(options.dataDir, 'agent.lock'), `data directory ${options.dataDir}`);
+  // the parts know each other in a circle: the later ones are reached when they are needed
+  const parts: { manager?: PodManager; link?: LinkClient } = {};
   // first: what cannot be is said before anything is made
   const supply = new NodeSupply({
     options: options.resources,
@@ -146,8 +148,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const images = createImageStore(options.dataDir);
   const info = systemInfo();
 
-  // the parts know each other in a circle: the later ones are reached when they are needed
-  const parts: { manager?: PodManager; link?: LinkClient } = {};
   const manager = () => parts.manager as PodManager;
   const link = () => parts.link as LinkClient;
   const events = new EventRecorder(options.nodeName, Date.now, (key, event) =>
