@@ -1,11 +1,15 @@
 /** The ways to serve Services that this agent has, best first, and which of them is taken. */
 import { UserError } from '../../src/base/errors.js';
 import type { BackendOptions, ProxyBackend } from './contract.js';
+import { IptablesBackend } from './iptables/backend.js';
 import type { ProxyMode } from './modes.js';
 import { NftablesBackend } from './nftables/backend.js';
 
 /** In the order that `auto` tries them. */
-const makers: readonly ((options: BackendOptions) => ProxyBackend)[] = [options => new NftablesBackend(options)];
+const makers: readonly ((options: BackendOptions) => ProxyBackend)[] = [
+  options => new NftablesBackend(options),
+  options => new IptablesBackend(options),
+];
 
 /**
  * @param mode `none`: nobody serves Services here

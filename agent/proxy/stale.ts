@@ -29,3 +29,12 @@ function loses(before: ServiceEntry, after: ServiceEntry): boolean {
   const then = all(before);
   return then.length === 0 || then.some(({ address, port }) => !now.has(`${address} ${port}`));
 }
+
+export const ofFamily = ({ added, changed, removed }: TableDifference, family: Family): TableDifference => ({
+  added: added.filter(entry => entry.family === family),
+  changed: changed.filter(({ after }) => after.family === family),
+  removed: removed.filter(entry => entry.family === family),
+});
+
+export const isEmpty = ({ added, changed, removed }: TableDifference): boolean =>
+  added.length + changed.length + removed.length === 0;

@@ -3,6 +3,9 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 
+/** Seconds: a virtual machine without hardware help takes several times as long to start a program. */
+const patience = process.env.KEELSON_LAB ? 4 : 1;
+
 export interface Space {
   readonly pid: number;
   /** What a command prints; rejects if it fails. */
@@ -35,7 +38,7 @@ export async function openSpace(): Promise<Space> {
   return {
     pid,
     run: async (...command) =>
-      (await promisify(execFile)('nsenter', [...enter, ...command], { timeout: 15_000 })).stdout,
+      (await promisify(execFile)('nsenter', [...enter, ...command], { timeout: 15_000 * patience })).stdout,
     serve: async (name, port) => {
       const server = spawn('nsenter', [...enter, process.execPath, '-e', serverProgram, name, String(port)], {
         stdio: ['ignore', 'pipe', 'inherit'],
@@ -58,14 +61,14 @@ export async function connect(space: Space, host: string, inside: string, addres
     await space.run('ip', 'address', 'add', address, 'dev', inside, ...(address.includes(':') ? ['nodad'] : []));
 }
 
-/** What the server at an address says first; `refused`, `reset`, or `silent` if there is nothing within a second. */
+/** What the server at an address says first; `refused`, `reset`, or `silent` if there is nothing within `patience`. */
 export function ask(from: Space | undefined, address: string, port: number, protocol = 'tcp'): Promise<string> {
   // a UDP server speaks when spoken to; one port unreachable is seen by the next read
   const say = protocol === 'udp' ? 'echo >&3; ' : '';
-  const script = `exec 3<>/dev/${protocol}/${address}/${port} || exit 7; ${say}timeout 1 dd bs=2000 count=1 status=none <&3`;
+  const script = `exec 3<>/dev/${protocol}/${address}/${port} || exit 7; ${say}timeout ${patience} dd bs=2000 count=1 status=none <&3`;
   const command = from
-    ? ['nsenter', '-t', String(from.pid), '-n', 'timeout', '2', 'bash', '-c', script]
-    : ['timeout', '2', 'bash', '-c', script];
+    ? ['nsenter', '-t', String(from.pid), '-n', 'timeout', `${2 * patience}`, 'bash', '-c', script]
+    : ['timeout', `${2 * patience}`, 'bash', '-c', script];
   return new Promise(resolve => {
     execFile(command[0] as string, command.slice(1), (error, stdout, stderr) => {
       if (!error) resolve(stdout.trim());

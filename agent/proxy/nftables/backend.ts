@@ -1,17 +1,16 @@
 /** Services by nftables: a table for each family, changed by elements, watched by the generation of the ruleset. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { conntrackDelete, nftGeneration } from '../../../native/index.js';
+import { nftGeneration } from '../../../native/index.js';
 import type { BackendOptions, Family, ProxyBackend, ServiceEntry, ServiceTable, TableDifference } from '../contract.js';
-import { staleUdp } from '../stale.js';
+import { forgetStale } from '../forget.js';
+import { isEmpty, ofFamily } from '../stale.js';
 import { translateBridged } from '../sysctl.js';
 import { forgetClients } from './affinity.js';
-import { protocolNumbers } from './encode.js';
 import { deletion, FamilyTable } from './family.js';
 import { nft } from './run.js';
 
 const families = ['IPv4', 'IPv6'] as const;
-const numbers = { IPv4: 2, IPv6: 10 } as const;
 
 export class NftablesBackend implements ProxyBackend {
   readonly name = 'nftables';
@@ -43,7 +42,7 @@ export class NftablesBackend implements ProxyBackend {
       await this.#table(family).sync(entries, translates);
     }
     this.#generation = await nftGeneration();
-    await this.#forget({ added: [...table.values()], changed: [], removed: [] });
+    await forgetStale({ added: [...table.values()], changed: [], removed: [] });
     // what is remembered of a Service without affinity is never looked up
     if ([...table.values()].some(isSticky)) await forgetClients(table);
   }
@@ -53,13 +52,13 @@ export class NftablesBackend implements ProxyBackend {
     let transactions = 0;
     for (const family of families) {
       const own = ofFamily(difference, family);
-      if (own.added.length + own.changed.length + own.removed.length === 0) continue;
+      if (isEmpty(own)) continue;
       if (this.#tables.has(family)) transactions += await this.#table(family).apply(own);
       else return this.sync(table);
     }
     const after = await nftGeneration();
     this.#generation = before === this.#generation && after === before + transactions ? after : undefined;
-    await this.#forget(difference);
+    await forgetStale(difference);
     if (changesAffinity(difference)) await forgetClients(table);
   }
 
@@ -81,20 +80,7 @@ export class NftablesBackend implements ProxyBackend {
     this.#tables.set(family, known);
     return known;
   }
-
-  async #forget(difference: TableDifference): Promise<void> {
-    for (const family of families) {
-      const stale = staleUdp(difference, family);
-      if (stale.length > 0) await conntrackDelete(numbers[family], protocolNumbers.udp, stale);
-    }
-  }
 }
-
-const ofFamily = ({ added, changed, removed }: TableDifference, family: Family): TableDifference => ({
-  added: added.filter(entry => entry.family === family),
-  changed: changed.filter(({ after }) => after.family === family),
-  removed: removed.filter(entry => entry.family === family),
-});
 
 const isSticky = ({ affinitySeconds }: ServiceEntry): boolean => affinitySeconds !== undefined;
 
