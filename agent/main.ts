@@ -212,7 +212,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   const live = new LiveVolumes({
     sources: { ...node.sources, allocatable: node.allocatable },
-    pods: () => manager().workers(),
+    pods: () => standing(manager().workers()),
     event: node.event,
   });
   const nodesChanged = (): void => {
@@ -287,7 +287,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const workers = () => manager().workers();
   const stopChores = startChores(
     [
-      { what: 'tokens', everyMs: () => tokenCheckMs, run: () => renewTokens(workers(), node) },
+      { what: 'tokens', everyMs: () => tokenCheckMs, run: () => renewTokens(standing(workers()), node) },
       { what: 'logs', everyMs: () => logCheckMs, run: () => rotateLogs(workers()) },
       { what: 'local storage', everyMs: () => storageCheckMs, run: () => evictOverLimit(workers(), evicted) },
       ...keep.chores,
@@ -333,6 +333,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
 const isReady = ({ status }: Node): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
+
+/** A pod that has been torn down has no volumes to keep up. */
+function* standing(workers: Iterable<PodWorker>): Iterable<PodWorker> {
+  for (const worker of workers) if (!worker.facts.tornDown) yield worker;
+}
 
 /** One pod whose token cannot be had does not keep the others from theirs. */
 async function renewTokens(workers: Iterable<PodWorker>, { sources, log }: PodNode): Promise<void> {

@@ -14,7 +14,7 @@ import type { PodNode } from './node-contract.js';
 import { type PodPaths, sandboxId } from './paths.js';
 import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
 import { PodRecords } from './pod-records.js';
-import { removePodDirectory } from './records.js';
+import { removePodDirectory, removeVolumes } from './records.js';
 import { makeSandbox, plannedSandbox, releaseSandbox, type Sandbox } from './sandbox.js';
 import { type LiveContainer, PodState, type WorkerState } from './state.js';
 import { podPhase, podStatus } from './status.js';
@@ -186,6 +186,8 @@ export class PodWorker {
     if (attempt >= 0) await releaseSandbox(this.node, paths, record, this.#state.sandbox?.pause);
     this.#state.sandbox = undefined;
     const ending = this.facts.termination !== undefined || isFinished(this.pod, this.facts);
+    // one that is deleted gives them up with the rest of its directory
+    if (ending && !this.facts.termination?.deleted) await removeVolumes(paths);
     const { sandbox, ...facts } = this.facts;
     // a finished pod keeps showing the address it had
     this.#state.facts = ending

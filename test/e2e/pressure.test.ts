@@ -70,7 +70,7 @@ describe('a disk that fills', () => {
     const evicted = await failed(cluster, 'writer');
     expect(evicted.status).toMatchObject({ reason: 'Evicted' });
     expect(evicted.status?.message).toMatch(
-      /^The node was low on resource: ephemeral-storage\. Threshold quantity: 60Mi, available: \d+(Ki|Mi)?\. $/,
+      /^The node was low on resource: ephemeral-storage\. Threshold quantity: 60Mi, available: \d+(Ki|Mi)?\. /,
     );
     expect(target(evicted)).toMatchObject({ status: 'True', reason: 'TerminationByKubelet' });
     const pressure = await condition(cluster, 'DiskPressure');
@@ -90,7 +90,7 @@ describe('a disk that fills', () => {
       message: 'Pod was rejected: The node had condition: [DiskPressure]. ',
     });
 
-    await cluster.kubectl('delete', 'pod', 'writer');
+    // what its volumes held is free, though its object is still there
     await eventually(
       'the pressure is over',
       async () => (await condition(cluster, 'DiskPressure'))?.status === 'False',
