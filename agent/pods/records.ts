@@ -98,16 +98,16 @@ export async function removeAttempt(paths: PodPaths, container: string, attempt:
   await removeTrees([terminationFile(directory), failedStartFile(directory), logPath(paths, container, attempt)]);
 }
 
-/**
- * The record, by which an agent would find the rest again, goes with the last of them.
- * @param sockets of shims that may have been killed
- */
 /** What volumes of a pod that has ended hold, on disk or in memory: nobody will read it any more (kubelet does so, too). */
 export async function removeVolumes(paths: PodPaths): Promise<void> {
   forgetFiles(paths.volumes);
   await removeTrees([paths.volumes]);
 }
 
+/**
+ * The record, by which an agent would find the rest again, goes with the last of them.
+ * @param sockets of shims that may have been killed
+ */
 export async function removePodDirectory(paths: PodPaths, sockets: readonly string[]): Promise<void> {
   forgetFiles(paths.volumes);
   await removeTrees([...sockets, paths.logs, paths.containers, paths.volumes, paths.directory]);
