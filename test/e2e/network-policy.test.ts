@@ -54,6 +54,11 @@ async function reaches(who: keyof typeof numbers | 'node', url: string): Promise
     () => false,
   );
 }
+/** Whether it is answered by the cluster's DNS within a second. */
+async function resolves(who: keyof typeof numbers): Promise<boolean> {
+  const lookUp = ['timeout', '1', 'nslookup', '-type=a', 'kubernetes.default.svc.cluster.local.'];
+  return (await cluster.tryKubectl(['exec', who, '--', ...lookUp])).code === 0;
+}
 /** Once rules have come down the link; then it stays so. */
 const becomes = async (what: Record<string, boolean>, look: () => Promise<Record<string, boolean>>) => {
   await eventually(JSON.stringify(what), async () => JSON.stringify(await look()) === JSON.stringify(what)).catch(
@@ -116,17 +121,7 @@ test('egress: names and one peer only, then a block with an exception', async ()
     db: (await all('db')).friend,
     dbOther: (await all('db', 8081)).friend,
     web: (await all('web')).friend,
-    dns:
-      (
-        await cluster.tryKubectl([
-          'exec',
-          'friend',
-          '--',
-          'nslookup',
-          '-type=a',
-          'kubernetes.default.svc.cluster.local',
-        ])
-      ).code === 0,
+    dns: await resolves('friend'),
   });
   await cluster.apply(policy('out', { ...friend, egress: [] }));
   await becomes({ db: false, dbOther: false, web: false, dns: false }, look);
