@@ -47,7 +47,8 @@ export function succeeded({ code, body }: ApiAnswer, deed: string): unknown {
   throw new UserError(`${deed}: ${String(at(body, 'message') ?? `the API answered ${code}`)}`);
 }
 
-function readKubeconfig(file: string): { server: string; ca: Buffer; cert: Buffer; key: Buffer } {
+/** Throws UserError for a file that cannot be read. */
+export function readKubeconfig(file: string): { server: string; ca: Buffer; cert: Buffer; key: Buffer } {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');

@@ -9,6 +9,7 @@ import { registerEnter } from './commands/enter.js';
 import { registerHollow } from './commands/hollow.js';
 import { registerImageCommand } from './commands/image.js';
 import { registerInspect } from './commands/inspect.js';
+import { registerJoin } from './commands/join.js';
 import { registerReset } from './commands/reset.js';
 import { registerSandbox } from './commands/sandbox.js';
 import { registerToken } from './commands/token.js';
@@ -28,6 +29,7 @@ for (const register of [
   registerUp,
   registerController,
   registerAgent,
+  registerJoin,
   registerHollow,
   registerImageCommand,
   registerInspect,

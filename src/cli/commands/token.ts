@@ -5,12 +5,14 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { codeOf, UserError } from '../../base/errors.js';
 import { at } from '../../kube/json.js';
-import { apiRequest, succeeded } from '../api-request.js';
+import { apiRequest, readKubeconfig, succeeded } from '../api-request.js';
 import { addSettings, settingsFrom } from '../settings.js';
+import { caHash } from './join.js';
 
 interface CreateFlags {
   ttl: string;
   description?: string;
+  join?: string;
   groups: string;
   isolated?: string;
   dataDir?: string;
@@ -32,10 +34,15 @@ export function registerToken(program: Command): void {
       'system:bootstrappers:keelson:default-node-token',
     )
     .option('--description <text>', 'what it is for')
-    .addHelpText('after', '\nExample:\n  keelson token create --ttl 2h\n')
+    .option('--join <server>', 'print the whole command for a machine that reaches the API there')
+    .addHelpText('after', '\nExample:\n  keelson token create --ttl 2h --join https://192.0.2.10:6443\n')
     .action(async (flags: CreateFlags) => {
       const { kubeconfig } = settingsFrom(flags);
-      process.stdout.write(`${await createToken(kubeconfig, flags, Date.now())}\n`);
+      const made = await createToken(kubeconfig, flags, Date.now());
+      const { ca } = readKubeconfig(kubeconfig);
+      process.stdout.write(
+        flags.join ? `keelson join ${flags.join} --token ${made} --ca-hash ${caHash(ca)}\n` : `${made}\n`,
+      );
     });
   addSettings(token.command('list'), ['isolated', 'data-dir', 'kubeconfig'])
     .description('the bootstrap tokens there are, without their secret part')
