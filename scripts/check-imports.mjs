@@ -14,6 +14,7 @@ const rules = [
   { in: 'src/scheduler/', may: ['src/base/', 'src/kube/'] },
   { in: 'src/link/', may: ['src/base/', 'src/kube/'] },
   { in: 'src/hollow/', may: ['src/base/', 'src/kube/', 'src/link/'] },
+  { in: 'src/ingress/', may: ['src/base/', 'src/kube/'] },
   { in: 'src/dashboard/', may: ['src/base/', 'src/kube/', 'src/link/frames'] },
   { in: 'cni/', may: ['src/base/', 'native/'] },
   { in: 'agent/', may: ['src/base/', 'src/kube/', 'src/link/', 'native/', 'cni/'] },

@@ -15,4 +15,5 @@ build_all
 step "kubectl 1.35 and helm" node scripts/fetch-kubectl.mjs
 for minor in 22 26 30 33; do step "kubectl 1.$minor" node scripts/fetch-kubectl.mjs "$minor"; done
 step "test images" node scripts/make-images.mjs
+step "nginx" node scripts/fetch-nginx.mjs
 exec node scripts/test.mjs "$@"
