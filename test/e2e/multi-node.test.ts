@@ -7,7 +7,7 @@ const modes = ['vxlan', 'host-gw'] as const;
 const secondsOf = (mode: string): number => 3_000_000 + process.pid + modes.indexOf(mode as never) * 100_000;
 
 function web(node: TestNode, mode: string): object {
-  const script = `mkdir -p /w/cgi-bin; printf '#!/bin/sh\\necho; echo ${node.name} $REMOTE_ADDR' > /w/cgi-bin/who; chmod +x /w/cgi-bin/who; head -c 1000000 /dev/zero > /w/big; httpd -p 8080 -h /w; exec sleep ${secondsOf(mode)}`;
+  const script = `mkdir -p /w/cgi-bin; printf '#!/bin/sh\\necho; echo ${node.name} "$REMOTE_ADDR" | tr -d []:f' > /w/cgi-bin/who; chmod +x /w/cgi-bin/who; head -c 1000000 /dev/zero > /w/big; httpd -p 8080 -h /w; exec sleep ${secondsOf(mode)}`;
   return {
     apiVersion: 'v1',
     kind: 'Pod',
