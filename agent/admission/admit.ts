@@ -2,6 +2,7 @@
  * Whether this node takes a pod that was bound to it: kubelet's predicates over again, because who bound it may not have
  * asked (spec.nodeName) or may have known less. Pure; reasons and sentences are kubelet's.
  */
+import { clash, hostPorts } from '../../src/kube/host-ports.js';
 import type { Node } from '../../src/kube/node.js';
 import { isNodeWanted } from '../../src/kube/node-selector.js';
 import type { Pod } from '../../src/kube/pod.js';
@@ -28,7 +29,7 @@ const criticalPriority = 2_000_000_000;
 const nanosPerUnit = 1_000_000_000n;
 
 export function admit(pod: Pod, state: AdmissionState): Rejection | undefined {
-  return affinityProblem(pod, state) ?? (isCritical(pod) ? undefined : shortage(pod, state));
+  return affinityProblem(pod, state) ?? portProblem(pod, state) ?? (isCritical(pod) ? undefined : shortage(pod, state));
 }
 
 /** Of a priority that only the system's own pods have. */
@@ -44,6 +45,14 @@ function affinityProblem({ spec }: Pod, { node }: AdmissionState): Rejection | u
     reason: 'NodeAffinity',
     message: "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
   };
+}
+
+function portProblem({ spec }: Pod, { others }: AdmissionState): Rejection | undefined {
+  const wanted = hostPorts(spec);
+  const taken = wanted.length === 0 ? [] : others.flatMap(other => hostPorts(other.spec));
+  if (!wanted.some(port => taken.some(other => clash(port, other)))) return undefined;
+  const message = "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports";
+  return { reason: 'NodePorts', message };
 }
 
 /** The first resource that lacks. What the node does not count at all is no reason to refuse (kubelet drops it, too). */

@@ -68,7 +68,9 @@ function checkPath(text: string, name: string, path: string): void {
   if (wrong === undefined) return;
   throw invalid(
     text,
-    /[A-Z]/.test(wrong) ? 'repository name must be lowercase' : `invalid reference format at "${wrong}"`,
+    /[A-Z]/.test(wrong)
+      ? `invalid reference format: repository name (${path}) must be lowercase`
+      : `invalid reference format at "${wrong}"`,
   );
 }
 

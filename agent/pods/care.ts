@@ -39,7 +39,7 @@ export class ContainerCare {
     this.#hooks.delete(name);
   }
 
-  async stop({ container: name, graceMs, why, say }: StopAction): Promise<void> {
+  async stop({ container: name, graceMs, say }: StopAction): Promise<void> {
     const live = this.of.live.get(name);
     if (!live) return;
     const facts = this.of.facts;
@@ -52,8 +52,7 @@ export class ContainerCare {
       stop: { since: now, killAt: now + remainingMs + extraMs, killed: false, ...(hook && { extraMs }) },
     });
     this.#probers.get(name)?.stopping();
-    const reason = why && !facts.termination?.deleted ? `: ${why}` : '';
-    this.of.node.event(this.of.pod, 'Normal', 'Killing', say ?? `Stopping container ${name}${reason}`, name);
+    this.of.node.event(this.of.pod, 'Normal', 'Killing', say ?? `Stopping container ${name}`, name);
     await failpoint('container.beforeStop');
     if (hook) void this.#preStop(name, live, hook, remainingMs);
     else if (graceMs > 0) await this.of.node.runtime.signal(live.handle, live.stopSignal);
@@ -78,8 +77,9 @@ export class ContainerCare {
       if (!factsOf(this.of.facts, name).stop) this.#probe(name, live, false);
     } catch (error) {
       if (!this.#run(name, live) || factsOf(this.of.facts, name).stop) return;
-      this.of.node.event(this.of.pod, 'Warning', 'FailedPostStartHook', describe(error), name);
-      this.#change(name, live, { condemned: { message: 'FailedPostStartHook' } });
+      // what a hook has said is the pod's own, not for everybody who may read events (kubelet leaves it out, too)
+      this.of.node.event(this.of.pod, 'Warning', 'FailedPostStartHook', 'PostStartHook failed', name);
+      this.#change(name, live, { condemned: { message: 'FailedPostStartHook', hookFailed: describe(error) } });
     }
   }
 
@@ -88,8 +88,7 @@ export class ContainerCare {
     try {
       await this.#runHook(name, live, hook, graceMs);
     } catch (error) {
-      if (this.of.live.get(name) === live)
-        this.of.node.event(this.of.pod, 'Warning', 'FailedPreStopHook', describe(error), name);
+      if (this.of.live.get(name) === live) this.#preStopFailed(name, error);
     }
     const state = factsOf(this.of.facts, name);
     if (this.of.live.get(name) !== live || !state.stop) return;
@@ -100,6 +99,12 @@ export class ContainerCare {
     await this.of.node.runtime.signal(live.handle, live.stopSignal).catch((error: unknown) => {
       this.of.node.log.warn({ pod: this.of.paths.uid, container: name, error: describe(error) }, 'stop signal failed');
     });
+  }
+
+  #preStopFailed(name: string, error: unknown): void {
+    const { node, pod, paths } = this.of;
+    node.log.warn({ pod: paths.uid, container: name, error: describe(error) }, 'preStop hook failed');
+    node.event(pod, 'Warning', 'FailedPreStopHook', 'PreStopHook failed', name);
   }
 
   async #runHook(name: string, live: LiveContainer, hook: LifecycleHandler, limitMs?: number): Promise<void> {

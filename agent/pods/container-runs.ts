@@ -123,7 +123,8 @@ export class ContainerRuns {
     await this.#removeGroup(name, live.attempt);
     this.of.live.delete(name);
     const { live: run, stop: _s, ...rest } = factsOf(this.of.facts, name);
-    const after = afterRun(rest, { ...ended, ...(run?.condemned?.again && { again: true }) });
+    const { again, hookFailed } = run?.condemned ?? {};
+    const after = afterRun(rest, { ...ended, ...(again && { again }), ...(hookFailed && { hookFailed }) });
     this.of.setContainer(name, after);
     this.#sayBackOff(name, after);
     this.of.wake();

@@ -17,6 +17,8 @@ export interface EndedRun {
   readonly finishedAt: string;
   /** It was stopped by us to be started again (`condemned.again`). */
   readonly again?: boolean;
+  /** Why its postStart hook failed, if it was stopped for that. */
+  readonly hookFailed?: string;
 }
 
 export interface LiveRun {
@@ -37,6 +39,7 @@ export interface LiveRun {
     readonly graceMs?: number;
     /** Only to be started with other resources, whatever the restart policy says. */
     readonly again?: boolean;
+    readonly hookFailed?: string;
   };
 }
 

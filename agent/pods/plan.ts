@@ -26,7 +26,7 @@ export type PodAction =
       readonly do: 'stopContainer';
       readonly container: string;
       readonly graceMs: number;
-      readonly why: string /** The whole text of the event, if it is another. */;
+      /** The text of the event, if it is another. */
       readonly say?: string;
     }
   | { readonly do: 'killContainer'; readonly container: string }
@@ -116,7 +116,7 @@ function planLive(pod: Pod, facts: PodFacts, container: Container, now: number):
   if (stop) return planKill(container.name, stop, now);
   if (!live?.condemned) return planResize(pod, facts, container, now);
   const { message, graceMs = podGraceMs(pod) } = live.condemned;
-  return act({ do: 'stopContainer', container: container.name, graceMs, why: '', say: message });
+  return act({ do: 'stopContainer', container: container.name, graceMs, say: message });
 }
 
 /** Runs once, whatever becomes of it. */
@@ -137,23 +137,23 @@ function planResize(pod: Pod, facts: PodFacts, { name, resources = {} }: Contain
 
 /** Pause has died: what ran in it is stopped, the remains are taken away, then a new sandbox is made. */
 function planSandboxLost(pod: Pod, facts: PodFacts, now: number): PodPlan {
-  const stops = stopAll(pod, facts, () => true, 0, now, 'Pod sandbox changed, it will be killed and re-created.');
+  const stops = stopAll(pod, facts, () => true, 0, now);
   return stops.length > 0 ? merge(stops) : act({ do: 'tearDown' });
 }
 
 function planFinished(pod: Pod, facts: PodFacts, now: number): PodPlan {
   // sidecars outlive the last app container and are stopped by us
-  const stops = stopAll(pod, facts, () => true, podGraceMs(pod), now, 'Pod has finished');
+  const stops = stopAll(pod, facts, () => true, podGraceMs(pod), now);
   if (stops.length > 0) return merge(stops);
   return facts.tornDown || !facts.sandbox ? quiet : act({ do: 'tearDown' });
 }
 
 /** App containers first, sidecars after them in reverse order of start; then the sandbox; then, if deleted, everything. */
 function planStop(pod: Pod, facts: PodFacts, graceMs: number, now: number): PodPlan {
-  const apps = stopAll(pod, facts, c => !isSidecar(c), graceMs, now, stopReason(facts));
+  const apps = stopAll(pod, facts, c => !isSidecar(c), graceMs, now);
   if (apps.length > 0) return merge(apps);
   const sidecar = initContainers(pod).findLast(c => isSidecar(c) && factsOf(facts, c.name).live);
-  if (sidecar) return merge(stopAll(pod, facts, c => c === sidecar, graceMs, now, stopReason(facts)));
+  if (sidecar) return merge(stopAll(pod, facts, c => c === sidecar, graceMs, now));
   if (!facts.tornDown) return act({ do: 'tearDown' });
   return facts.termination?.deleted ? act({ do: 'release' }) : quiet;
 }
@@ -167,21 +167,12 @@ export function remainingGraceMs({ termination, stopBy }: PodFacts, graceMs: num
   return Math.min(graceMs, Math.max(minimumGraceMs, stopBy - now));
 }
 
-const stopReason = (facts: PodFacts): string => facts.termination?.message ?? '';
-
-function stopAll(
-  pod: Pod,
-  facts: PodFacts,
-  which: (c: Container) => boolean,
-  graceMs: number,
-  now: number,
-  why: string,
-): PodPlan[] {
+function stopAll(pod: Pod, facts: PodFacts, which: (c: Container) => boolean, graceMs: number, now: number): PodPlan[] {
   return allContainers(pod)
     .filter(c => which(c) && factsOf(facts, c.name).live)
     .map(({ name }) => {
       const { stop } = factsOf(facts, name);
-      if (!stop) return act({ do: 'stopContainer', container: name, graceMs, why });
+      if (!stop) return act({ do: 'stopContainer', container: name, graceMs });
       // a later, shorter grace is obeyed without a second signal
       const grace = graceMs > 0 ? graceMs + (stop.extraMs ?? 0) : 0;
       const killAt = Math.min(stop.killAt, stop.since + grace);

@@ -86,15 +86,27 @@ async function seccompProgram(node: PodNode, pod: Pod, container: Container): Pr
   return name === undefined ? undefined : loadProfile(join(node.directories.dataDir, 'seccomp'), name);
 }
 
+const imageNameMessage = ({ message }: InvalidImageName): string =>
+  message.replace(/^couldn't parse image name ("[^"]*")/, 'Failed to apply default image tag $1: $&');
+
 function waitingFor(error: unknown): Waiting | undefined {
   if (error instanceof Waiting) return error;
   if (error instanceof ContainerConfigError) return new Waiting('CreateContainerConfigError', error.message);
   if (error instanceof VolumeError) return new Waiting('CreateContainerConfigError', error.message);
-  if (error instanceof InvalidImageName) return new Waiting('InvalidImageName', error.message);
+  if (error instanceof InvalidImageName) return new Waiting('InvalidImageName', imageNameMessage(error));
   if (error instanceof DeviceGoneError) return new Waiting('CreateContainerError', error.message);
   if (error instanceof CreateError) return new Waiting('CreateContainerError', error.message);
   if (error instanceof KernelError) return new Waiting('CreateContainerError', error.message);
   return undefined;
+}
+
+/** What of an image stands in the way is told by itself, and the container's failure by its reason. Pure. */
+function failureEvents({ reason, message }: Waiting, image: string): [reason: string, message: string][] {
+  const failed: [string, string] = ['Failed', `Error: ${reason}`];
+  if (reason === 'ErrImagePull') return [['Failed', `Failed to pull image "${image}": ${message}`], failed];
+  if (reason === 'ErrImageNeverPull') return [['ErrImageNeverPull', message], failed];
+  if (reason === 'InvalidImageName') return [['InspectFailed', message], failed];
+  return [['Failed', `Error: ${message}`]];
 }
 
 /** The event, and when to try again: 10 s doubling to 5 min. An image's second failure shows as ImagePullBackOff. */
@@ -102,15 +114,10 @@ function stumble(node: PodNode, { pod, name, obstacle: before }: StartOrder, wai
   const failures = (before?.failures ?? 0) + 1;
   const image = allContainers(pod).find(c => c.name === name)?.image ?? '';
   const retryAt = node.now() + backoffDelay(crashBackoff, failures);
-  node.event(
-    pod,
-    'Warning',
-    'Failed',
-    `Error: ${waiting.reason === 'ErrImagePull' ? `ErrImagePull: ${waiting.message}` : waiting.message}`,
-    name,
-  );
+  for (const [reason, message] of failureEvents(waiting, image)) node.event(pod, 'Warning', reason, message, name);
   if (waiting.reason === 'ErrImagePull' && failures > 1) {
     node.event(pod, 'Normal', 'BackOff', `Back-off pulling image "${image}"`, name);
+    node.event(pod, 'Warning', 'Failed', 'Error: ImagePullBackOff', name);
     return {
       reason: 'ImagePullBackOff',
       message: `Back-off pulling image "${image}": ErrImagePull: ${waiting.message}`,

@@ -134,9 +134,16 @@ function containerState(
     if (!stopped && restarts(pod, container, state.ended, init)) return waitingForRestart(pod, container, state, now);
     return { terminated: terminated(state.ended) };
   }
-  if (stopped && facts.tornDown) return neverRan(facts);
+  if (stopped && facts.tornDown && !init && wasInitialized(pod, facts)) return neverRan(facts);
   const gated = !init && initContainers(pod).length > 0 && !initDone(pod, facts);
   return { waiting: { reason: gated || (init && facts.sandbox) ? 'PodInitializing' : 'ContainerCreating' } };
+}
+
+/** Its init containers had done their part: what did not run then is unknown; what was never due still waits. */
+function wasInitialized(pod: Pod, facts: PodFacts): boolean {
+  const last = initContainers(pod).at(-1);
+  if (!last || pod.spec.containers.some(c => factsOf(facts, c.name).nextAttempt > 0)) return true;
+  return factsOf(facts, last.name).ended?.exitCode === 0;
 }
 
 /** The pod ended before this container ever ran; unknown is failure (rule A1.6). */
@@ -154,11 +161,17 @@ function neverRan(facts: PodFacts): ContainerState {
 }
 
 function waitingForRestart(pod: Pod, container: Container, state: ContainerFacts, now: number): ContainerState {
-  if (state.ended?.reason === 'StartError' && state.crashes <= 1) {
-    return { waiting: { reason: 'RunContainerError', message: state.ended.message ?? '' } };
-  }
+  // the first back-off shows what went wrong, later ones that it goes on; kubelet shows both in turns
+  const failure = state.crashes <= 2 ? startFailure(state.ended) : undefined;
+  if (failure) return { waiting: failure };
   if (nextStartAt(state) <= now) return { terminated: terminated(state.ended as EndedRun) };
   return { waiting: { reason: 'CrashLoopBackOff', message: backoffMessage(pod, container.name, state.crashes) } };
+}
+
+function startFailure(ended: EndedRun | undefined): { reason: string; message: string } | undefined {
+  if (ended?.hookFailed !== undefined) return { reason: 'PostStartHookError', message: ended.hookFailed };
+  if (ended?.reason === 'StartError') return { reason: 'RunContainerError', message: ended.message ?? '' };
+  return undefined;
 }
 
 function terminated(run: EndedRun): ContainerStateTerminated {

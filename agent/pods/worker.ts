@@ -147,6 +147,7 @@ export class PodWorker {
   }
 
   #fail({ reason, message }: { readonly reason: string; readonly message: string }): void {
+    this.node.event(this.pod, 'Normal', reason, message);
     this.terminate({ deleted: false, failed: true, reason, message, graceMs: podGraceMs(this.pod) });
   }
 

@@ -1,7 +1,9 @@
 /** One node as the scheduler counts it: what it has, who is on it, what they take. Changed only through `add` and `remove`. */
+
+import type { HostPort } from '../kube/host-ports.js';
 import type { Node, Taint } from '../kube/node.js';
 import { nodeTaints } from '../kube/tolerations.js';
-import type { HostPort, PodInfo } from './pod-info.js';
+import type { PodInfo } from './pod-info.js';
 import { addAmounts, allocatableOf, type Resources } from './resources.js';
 
 const notReady: Taint = { key: nodeTaints.notReady, effect: 'NoSchedule' };

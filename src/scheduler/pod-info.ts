@@ -1,15 +1,10 @@
 /** What the scheduler needs of one pod, read once and not at every node. Pure. */
 import type { PodAffinityTerm, WeightedPodAffinityTerm } from '../kube/api/core-v1.js';
+import { type HostPort, hostPorts } from '../kube/host-ports.js';
 import { keyOf } from '../kube/meta.js';
 import type { Pod, PodSpec, Toleration } from '../kube/pod.js';
 import { type Resources, requestsOf, type Scored, scoredRequests } from './resources.js';
 import { ownerSpreads, type Spread, spreadOf, type Term, termOf, type WeightedTerm } from './terms.js';
-
-export interface HostPort {
-  readonly ip: string;
-  readonly protocol: string;
-  readonly port: number;
-}
 
 export interface PodInfo {
   /** The newest state of the object. */
@@ -69,20 +64,6 @@ export function podInfo(pod: Pod): PodInfo {
     claims: claimsOf(pod),
     images: [...(spec.initContainers ?? []), ...spec.containers].flatMap(({ image }) => image ?? []),
   };
-}
-
-const running = ({ initContainers = [], containers }: PodSpec): PodSpec['containers'] => [
-  ...containers,
-  ...initContainers.filter(({ restartPolicy }) => restartPolicy === 'Always'),
-];
-
-function hostPorts(spec: PodSpec): HostPort[] {
-  return running(spec).flatMap(({ ports = [] }) =>
-    ports.flatMap(({ hostPort, containerPort, hostIP, protocol }) => {
-      const port = hostPort || (spec.hostNetwork ? containerPort : 0);
-      return port ? [{ ip: hostIP || '0.0.0.0', protocol: protocol ?? 'TCP', port }] : [];
-    }),
-  );
 }
 
 /** A volume of kind `ephemeral` has a claim of its own, named after pod and volume. */

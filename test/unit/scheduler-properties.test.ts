@@ -1,9 +1,9 @@
 /** Whatever comes and goes in whatever order: no node is overfilled, no port is given twice, nobody meets whom it shuns. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { clash } from '../../src/kube/host-ports.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { Cluster } from '../../src/scheduler/cluster.js';
-import { clash } from '../../src/scheduler/filters/ports.js';
 import { podInfo } from '../../src/scheduler/pod-info.js';
 import { preempt } from '../../src/scheduler/preempt.js';
 import { decide } from '../../src/scheduler/schedule.js';
