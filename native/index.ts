@@ -14,6 +14,8 @@ import type {
   ExitStatus,
   FileOp,
   ForgetConnections,
+  IpvsOp,
+  IpvsState,
   LinkInfo,
   NetlinkOp,
   NetNs,
@@ -105,6 +107,9 @@ interface Binding {
   nftGeneration(): Promise<number>;
   nftCount(family: NfFamily, table: string, sets: readonly string[]): Promise<NftCount>;
   conntrackDelete(family: NfFamily, protocol: number, wanted: readonly ForgetConnections[]): Promise<number>;
+  ipvs(ops: readonly IpvsOp[]): Promise<void>;
+  ipvsList(): Promise<IpvsState[]>;
+  dummyLink(name: string): Promise<void>;
 }
 
 /** `build/Release` of the checkout, seen from native/index.ts or dist/native/index.js; KEELSON_NATIVE names another. */
@@ -271,4 +276,17 @@ export function conntrackDelete(
   wanted: readonly ForgetConnections[],
 ): Promise<number> {
   return addon().conntrackDelete(family, protocol, wanted);
+}
+
+/** Changes virtual servers, in this order; all are tried, and the first failure rejects. */
+export function ipvs(ops: readonly IpvsOp[]): Promise<void> {
+  return addon().ipvs(ops);
+}
+/** Every virtual server of this network namespace. Rejects with ENOENT if the kernel has no ip_vs. */
+export function ipvsList(): Promise<IpvsState[]> {
+  return addon().ipvsList();
+}
+/** A link that holds addresses and sends nothing. One of that name is success. */
+export function dummyLink(name: string): Promise<void> {
+  return addon().dummyLink(name);
 }

@@ -279,3 +279,41 @@ export interface ForgetConnections {
   /** Endpoints, as `10.244.0.5 8080`, whose connections stay. */
   readonly keep: readonly string[];
 }
+
+/** A virtual server of the kernel (ip_vs): an address, or packets with a mark, in which case there is no protocol, address and port. */
+export interface IpvsServiceName {
+  readonly family: NfFamily;
+  /** Number of the IP protocol. */
+  readonly protocol: number;
+  readonly address: string;
+  readonly port: number;
+  /** 0: none. */
+  readonly mark: number;
+}
+export interface IpvsService extends IpvsServiceName {
+  readonly scheduler: string;
+  /** A client comes back to its destination for so many seconds; 0: any destination will do. */
+  readonly persistence: number;
+}
+export interface IpvsDestination {
+  readonly address: string;
+  readonly port: number;
+  /** 0: no new connections. */
+  readonly weight: number;
+}
+export type IpvsOp =
+  | { readonly op: 'service.add' | 'service.set'; readonly service: IpvsService }
+  | { readonly op: 'service.delete'; readonly service: IpvsServiceName }
+  | {
+      readonly op: 'destination.add' | 'destination.set' | 'destination.delete';
+      readonly service: IpvsServiceName;
+      readonly destination: IpvsDestination;
+    };
+/** As the kernel has it. */
+export interface IpvsState extends IpvsService {
+  readonly destinations: readonly (IpvsDestination & {
+    readonly active: number;
+    readonly inactive: number;
+    readonly persistent: number;
+  })[];
+}

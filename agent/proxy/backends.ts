@@ -2,12 +2,14 @@
 import { UserError } from '../../src/base/errors.js';
 import type { BackendOptions, ProxyBackend } from './contract.js';
 import { IptablesBackend } from './iptables/backend.js';
+import { IpvsBackend } from './ipvs/backend.js';
 import type { ProxyMode } from './modes.js';
 import { NftablesBackend } from './nftables/backend.js';
 
 /** In the order that `auto` tries them. */
 const makers: readonly ((options: BackendOptions) => ProxyBackend)[] = [
   options => new NftablesBackend(options),
+  options => new IpvsBackend(options),
   options => new IptablesBackend(options),
 ];
 

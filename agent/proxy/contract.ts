@@ -81,6 +81,8 @@ export interface BackendOptions {
   readonly clusterCidrs: readonly string[];
   /** The bridge of this node's pods. */
   readonly bridge: string;
+  /** Of ip_vs; round robin if undefined. */
+  readonly ipvsScheduler?: string;
   /** Told what a person should know, and what goes on nevertheless. */
   readonly warn?: (message: string) => void;
 }

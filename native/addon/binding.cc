@@ -7,6 +7,7 @@
 #include "disk_usage.h"
 #include "environment.h"
 #include "failure.h"
+#include "ipvs.h"
 #include "netlink_ops.h"
 #include "nfnetlink.h"
 #include "process.h"
@@ -50,6 +51,10 @@ static Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   add("nftGeneration", nftGeneration);
   add("nftCount", nftCount);
   add("conntrackDelete", conntrackDelete);
+
+  add("ipvs", ipvs);
+  add("ipvsList", ipvsList);
+  add("dummyLink", dummyLink);
 
   add("removeTrees", removeTrees);
   add("writeFiles", writeFiles);

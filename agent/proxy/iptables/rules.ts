@@ -76,8 +76,10 @@ function translation({ port, names }: Group, entry: ServiceEntry): { chain: Shar
 /** A packet that no rule of table nat has led elsewhere. */
 function refusal({ port }: Group, entry: ServiceEntry): { chain: SharedChain; rule: string }[] {
   if (entry.endpoints.length > 0) return [];
+  // the kernel sends a client only so many port unreachables a second: over TCP a reset is surer
+  const reject = entry.protocol === 'tcp' ? 'REJECT --reject-with tcp-reset' : 'REJECT';
   const [words, verdict] =
-    entry.none === 'reject' ? (['has no endpoints', 'REJECT'] as const) : (['has no local endpoints', 'DROP'] as const);
+    entry.none === 'reject' ? (['has no endpoints', reject] as const) : (['has no local endpoints', 'DROP'] as const);
   const chain = isExternal(entry) ? 'filter KUBE-EXTERNAL-SERVICES' : 'filter KUBE-SERVICES';
   return [{ chain, rule: `${comment(`${port} ${words}`)} ${matchAddress(entry)} -j ${verdict}` }];
 }

@@ -91,7 +91,7 @@ function guards({ sourceRanges }: ServiceEntry, key: Buffer): Element[] {
 type Range = ReturnType<typeof rangeBytes>;
 
 /** CIDRs are apart or one within the other; a set of intervals takes only such as are apart. */
-function outermost(ranges: readonly Range[]): Range[] {
+export function outermost<R extends Range>(ranges: readonly R[]): R[] {
   const sorted = [...ranges].sort((a, b) => a.first.compare(b.first) || b.last.compare(a.last));
   let end: Buffer | undefined;
   return sorted.filter(({ last }) => {

@@ -1,0 +1,248 @@
+/** Services by ip_vs: a virtual server for each address and port, and a small table of nftables for what it cannot do. */
+import { type IpvsOp, ipvs, ipvsList, nftCount, nftGeneration } from '../../../native/index.js';
+import type { BackendOptions, Family, ProxyBackend, ServiceEntry, ServiceTable, TableDifference } from '../contract.js';
+import { forgetStale } from '../forget.js';
+import { nft } from '../nftables/run.js';
+import { translateBridged } from '../sysctl.js';
+import { familyOf } from '../table.js';
+import { type Addresses, addresses, changeVips, missing, prepare, removeLink } from './kernel.js';
+import { change, deletion, elementsOf, firstMark, identity, layout, tableName } from './layout.js';
+import { markOf, named, nameOf, plan, type Server, serversOf, stateOf } from './servers.js';
+
+const families = ['IPv4', 'IPv6'] as const;
+/** How long an endpoint that is gone may keep connections, and how often is looked whether it still has any. */
+const drainMs = 15 * 60_000;
+const drainCheckMs = 10_000;
+/** A look at everything takes at most this part of the time. */
+const checkShare = 1 / 20;
+const maxCheckMs = 8_000;
+
+export class IpvsBackend implements ProxyBackend {
+  readonly name = 'ipvs';
+  readonly #options: BackendOptions;
+  readonly #scheduler: string;
+  /** By entry's key. */
+  readonly #entries = new Map<string, { elements: readonly string[]; servers: readonly string[]; family: Family }>();
+  /** How many entries need an element. */
+  readonly #uses: Readonly<Record<Family, Map<string, number>>> = { IPv4: new Map(), IPv6: new Map() };
+  readonly #marks = new Map<number, string>();
+  /** What the kernel has, by name. */
+  readonly #servers = new Map<string, Server>();
+  /** Server and destination → when it was given up. */
+  readonly #draining = new Map<string, number>();
+  #addresses: Addresses = { vips: new Set(), node: [] };
+  #generation: number | undefined;
+  #nextCheck = 0;
+  #nextDrain = 0;
+
+  constructor(options: BackendOptions) {
+    this.#options = options;
+    this.#scheduler = options.ipvsScheduler ?? 'rr';
+  }
+
+  unusable(): Promise<string | undefined> {
+    return missing(this.#scheduler);
+  }
+
+  async sync(table: ServiceTable): Promise<void> {
+    await translateBridged();
+    await prepare();
+    this.#addresses = await addresses();
+    this.#forgetAll();
+    for (const state of await ipvsList()) this.#servers.set(nameOf(state), stateOf(state));
+    const before = new Set(this.#servers.keys());
+    const wanted = new Map<string, Server | undefined>([...before].map(name => [name, undefined]));
+    for (const entry of table.values()) this.#put(entry, wanted);
+    const text = families.map(family => this.#wholeText(family)).join('');
+    await changeVips([], this.#missingVips());
+    await this.#tell(wanted);
+    await nft(text);
+    await changeVips(this.#spareVips(), []);
+    this.#changed();
+    await forgetStale({ added: [...table.values()], changed: [], removed: [] });
+  }
+
+  async apply(difference: TableDifference): Promise<void> {
+    const { added, changed, removed } = difference;
+    const before = new Map(families.map(family => [family, new Set(this.#uses[family].keys())]));
+    const wanted = new Map<string, Server | undefined>();
+    for (const entry of [...removed, ...changed.map(one => one.before)]) this.#take(entry, wanted);
+    for (const entry of [...added, ...changed.map(one => one.after)]) this.#put(entry, wanted);
+    await changeVips([], this.#missingVips());
+    // endpoints first where some come, refusal first where all go: either way nobody is sent into the dark
+    await this.#tell(wanted);
+    const text = families.map(family => this.#partText(family, before.get(family) ?? new Set())).join('');
+    if (text !== '') await nft(text);
+    await changeVips(this.#spareVips(), []);
+    this.#changed();
+    await forgetStale(difference);
+  }
+
+  async intact(): Promise<boolean> {
+    await this.#drain();
+    const started = Date.now();
+    const generation = await nftGeneration();
+    const found = await addresses();
+    if (found.node.join() !== this.#addresses.node.join()) return false;
+    for (const vip of this.#wantedVips()) if (!found.vips.has(vip)) return false;
+    if (generation !== this.#generation && this.#generation !== undefined && !(await tablesThere(this.#uses)))
+      return false;
+    this.#generation = generation;
+    if (started < this.#nextCheck) return true;
+    const isSame = sameServers(this.#servers, await ipvsList());
+    this.#nextCheck = started + Math.min(maxCheckMs, (Date.now() - started) / checkShare);
+    return isSame;
+  }
+
+  async cleanup(): Promise<void> {
+    this.#forgetAll();
+    if ((await missing('rr')) === undefined) {
+      const services = await ipvsList();
+      const vips = (await addresses()).vips;
+      const isOurs = ({ mark, address }: { mark: number; address: string }) => vips.has(address) || mark >= firstMark;
+      const node = new Set((await addresses()).node);
+      const all = services.filter(service => isOurs(service) || (vips.size > 0 && node.has(service.address)));
+      await ipvs(all.map(service => ({ op: 'service.delete', service })));
+    }
+    await removeLink();
+    await nft(families.map(deletion).join(''));
+  }
+
+  #forgetAll(): void {
+    this.#entries.clear();
+    this.#servers.clear();
+    this.#draining.clear();
+    this.#marks.clear();
+    for (const family of families) this.#uses[family].clear();
+  }
+
+  #changed(): void {
+    this.#generation = undefined;
+    this.#nextCheck = 0;
+  }
+
+  #put(entry: ServiceEntry, wanted: Map<string, Server | undefined>): void {
+    const mark = entry.inside?.length ? markOf(entry.key, this.#marks) : undefined;
+    if (mark !== undefined) this.#marks.set(mark, entry.key);
+    const node = this.#addresses.node.filter(address => familyOf(address) === entry.family);
+    const servers = serversOf(entry, this.#scheduler, node, mark);
+    for (const server of servers) wanted.set(nameOf(server.service), server);
+    const elements = [...new Set(elementsOf(entry, mark).map(identity))];
+    const uses = this.#uses[entry.family];
+    for (const element of elements) uses.set(element, (uses.get(element) ?? 0) + 1);
+    const names = servers.map(({ service }) => nameOf(service));
+    this.#entries.set(entry.key, { elements, servers: names, family: entry.family });
+  }
+
+  #take({ key, family }: ServiceEntry, wanted: Map<string, Server | undefined>): void {
+    const known = this.#entries.get(key);
+    this.#entries.delete(key);
+    for (const [mark, owner] of this.#marks) if (owner === key) this.#marks.delete(mark);
+    for (const name of known?.servers ?? []) wanted.set(name, undefined);
+    const uses = this.#uses[family];
+    for (const element of known?.elements ?? []) {
+      const left = (uses.get(element) ?? 0) - 1;
+      if (left > 0) uses.set(element, left);
+      else uses.delete(element);
+    }
+  }
+
+  async #tell(wanted: ReadonlyMap<string, Server | undefined>): Promise<void> {
+    const ops: IpvsOp[] = [];
+    for (const [name, want] of wanted) {
+      const { ops: more, state } = plan(this.#servers.get(name), want);
+      ops.push(...more);
+      if (state) this.#servers.set(name, state);
+      else this.#servers.delete(name);
+      for (const [endpoint, weight] of state?.destinations ?? []) {
+        const key = `${name}|${endpoint}`;
+        if (weight > 0) this.#draining.delete(key);
+        else if (!this.#draining.has(key)) this.#draining.set(key, Date.now());
+      }
+    }
+    if (ops.length > 0) await ipvs(ops);
+  }
+
+  /** Endpoints that were given up, and have no connections any more, go. */
+  async #drain(): Promise<void> {
+    const now = Date.now();
+    if (this.#draining.size === 0 || now < this.#nextDrain) return;
+    this.#nextDrain = now + drainCheckMs;
+    const ops: IpvsOp[] = [];
+    for (const found of await ipvsList()) {
+      const name = nameOf(found);
+      const server = this.#servers.get(name);
+      if (!server) continue;
+      const left = new Map(server.destinations);
+      for (const { address, port, active, inactive } of found.destinations) {
+        const endpoint = `${address} ${port}`;
+        const since = this.#draining.get(`${name}|${endpoint}`);
+        if (since === undefined || (active + inactive > 0 && now < since + drainMs)) continue;
+        this.#draining.delete(`${name}|${endpoint}`);
+        left.delete(endpoint);
+        ops.push({ op: 'destination.delete', service: server.service, destination: named(endpoint, 0) });
+      }
+      const isWanted = [...this.#entries.values()].some(({ servers }) => servers.includes(name));
+      if (left.size > 0 || isWanted) this.#servers.set(name, { ...server, destinations: left });
+      else {
+        this.#servers.delete(name);
+        ops.push({ op: 'service.delete', service: server.service });
+      }
+    }
+    if (ops.length > 0) await ipvs(ops);
+  }
+
+  #wholeText(family: Family): string {
+    const nodes = this.#addresses.node.filter(address => familyOf(address) === family);
+    return [
+      layout(family, this.#options),
+      change(family, 'add', [...this.#uses[family].keys(), ...nodes.map(address => `nodes ${address}`)]),
+    ].join('');
+  }
+
+  #partText(family: Family, before: ReadonlySet<string>): string {
+    const now = this.#uses[family];
+    const gone = [...before].filter(element => !now.has(element));
+    const come = [...now.keys()].filter(element => !before.has(element));
+    return change(family, 'delete', gone) + change(family, 'add', come);
+  }
+
+  #wantedVips(): Set<string> {
+    const vips = new Set<string>();
+    for (const family of families)
+      for (const element of this.#uses[family].keys()) if (element.startsWith('vips ')) vips.add(element.slice(5));
+    return vips;
+  }
+  #missingVips(): string[] {
+    const wanted = this.#wantedVips();
+    const missingOnes = [...wanted].filter(vip => !this.#addresses.vips.has(vip));
+    this.#addresses = { ...this.#addresses, vips: new Set([...this.#addresses.vips, ...missingOnes]) };
+    return missingOnes;
+  }
+  #spareVips(): string[] {
+    const wanted = this.#wantedVips();
+    const spare = [...this.#addresses.vips].filter(vip => !wanted.has(vip));
+    this.#addresses = { ...this.#addresses, vips: wanted };
+    return spare;
+  }
+}
+
+async function tablesThere(uses: Readonly<Record<Family, ReadonlyMap<string, number>>>): Promise<boolean> {
+  const sets = ['served', 'masquerades', 'none'] as const;
+  for (const family of families) {
+    const { rules, elements } = await nftCount(family === 'IPv4' ? 2 : 10, tableName, sets);
+    if (rules <= 0) return false;
+    const expected = (set: string) => [...uses[family].keys()].filter(one => one.startsWith(`${set} `)).length;
+    if (sets.some((set, i) => elements[i] !== expected(set))) return false;
+  }
+  return true;
+}
+
+/** Whether each of ours is there with all its destinations; those of others do not matter. */
+function sameServers(wanted: ReadonlyMap<string, Server>, found: Awaited<ReturnType<typeof ipvsList>>): boolean {
+  const byName = new Map(found.map(state => [nameOf(state), stateOf(state)]));
+  return [...wanted].every(([name, { destinations }]) => {
+    const there = byName.get(name)?.destinations;
+    return there && [...destinations].every(([endpoint, weight]) => there.get(endpoint) === weight);
+  });
+}
