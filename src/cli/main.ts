@@ -8,6 +8,7 @@ import { registerDoctor } from './commands/doctor.js';
 import { registerEnter } from './commands/enter.js';
 import { registerHollow } from './commands/hollow.js';
 import { registerImageCommand } from './commands/image.js';
+import { registerIngress } from './commands/ingress.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerJoin } from './commands/join.js';
 import { registerReset } from './commands/reset.js';
@@ -33,6 +34,7 @@ for (const register of [
   registerHollow,
   registerImageCommand,
   registerInspect,
+  registerIngress,
   registerDoctor,
   registerEnter,
   registerSandbox,
