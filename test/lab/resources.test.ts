@@ -65,7 +65,7 @@ describe('resources of pods', whole, () => {
       }),
       pod('whole', [container('hungry', eat(80), {}), container('idle', sleep, {})], {
         restartPolicy: 'Never',
-        resources: { limits: { memory: '40Mi', cpu: '500m' } },
+        resources: { limits: { memory: '40Mi', cpu: '200m' } },
       }),
       pod('exec', [container('app', sleep, small)]),
       pod('huge', [
