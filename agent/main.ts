@@ -90,6 +90,8 @@ const clusterDNS = '10.96.0.10';
 const tokenCheckMs = 60_000;
 /** Where Services get their cluster addresses. */
 const serviceCidr = '10.96.0.0/12';
+/** How often it is looked whether somebody has flushed the rules of host ports. */
+const hostPortCheckMs = 5000;
 /** With --rm, pods get this long to end by themselves. */
 const removalGraceMs = 2000;
 
@@ -291,6 +293,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       { what: 'logs', everyMs: () => logCheckMs, run: () => rotateLogs(workers()) },
       { what: 'local storage', everyMs: () => storageCheckMs, run: () => evictOverLimit(workers(), evicted) },
       ...keep.chores,
+      { what: 'host ports', everyMs: () => hostPortCheckMs, run: () => networking.network.check() },
       { what: 'usage', everyMs: () => sampleEveryMs([...workers()].length), run: sampleUsage },
     ],
     log,

@@ -4,12 +4,14 @@
  */
 import { createHash } from 'node:crypto';
 import { access, writeFile } from 'node:fs/promises';
-import { KernelError, type LinkInfo, netlink, type VethInfo, vethAttach } from '../native/index.js';
+import { type AddressInfo, KernelError, type LinkInfo, netlink, type VethInfo, vethAttach } from '../native/index.js';
 import { codeOf } from '../src/base/errors.js';
 import { failpoint } from '../src/base/failpoint.js';
+import { limitBandwidth } from './bandwidth.js';
 import { type Attachment, type BridgeConfig, type BridgeNetwork, CniError, type CniResult } from './contract.js';
 import { Ipam } from './ipam.js';
-import { formatAddress, gatewayOf, parseRange, podAddresses, type Range } from './ipv4.js';
+import { formatAddress, gatewayOf, parseAddress, parseRange, podAddresses, type Range } from './ipv4.js';
+import { Portmap } from './portmap.js';
 import { applyBridgeRules, podLinkGroup, removeBridgeRules } from './rules.js';
 
 /** Links to be deleted by one message are first put in this group. */
@@ -25,6 +27,8 @@ export function bridgeMac(gateway: number): string {
   const bytes = [0x0a, 0x58, ...[24, 16, 8, 0].map(shift => (gateway >>> shift) & 255)];
   return bytes.map(byte => byte.toString(16).padStart(2, '0')).join(':');
 }
+
+const macOf = (address: string): string => bridgeMac(parseAddress(address) ?? 0);
 
 /** @throws CniError 7 for a range that is malformed or too small */
 export function createBridgeNetwork(config: BridgeConfig): BridgeNetwork {
@@ -46,12 +50,14 @@ class Bridge implements BridgeNetwork {
   readonly #range: Range;
   readonly #gateway: string;
   readonly #ipam: Ipam;
+  readonly #portmap: Portmap;
 
   constructor(config: BridgeConfig, range: Range) {
     this.#config = config;
     this.#range = range;
     this.#gateway = formatAddress(gatewayOf(range));
     this.#ipam = new Ipam({ dataDir: config.dataDir, name: config.name, range });
+    this.#portmap = new Portmap(config);
   }
 
   async setup(): Promise<void> {
@@ -59,6 +65,7 @@ class Bridge implements BridgeNetwork {
     await this.#writeSysctls();
     await this.#raiseBridge();
     await applyBridgeRules(this.#config);
+    await this.#portmap.setup();
   }
 
   async add(attachment: Attachment): Promise<CniResult> {
@@ -68,18 +75,31 @@ class Bridge implements BridgeNetwork {
         ? await this.#attachAnew(attachment, lease.address)
         : ((await this.#attached(attachment, lease.address)) ?? (await this.#attachAnew(attachment, lease.address)));
       await failpoint('cni.afterAdd');
+      await this.#furnish(attachment, lease.address);
       return this.#result(attachment, lease.address, veth);
     } catch (error) {
-      if (lease.fresh) await this.#ipam.release(attachment.containerID, attachment.ifName);
+      if (lease.fresh) await this.del(attachment);
       throw this.#explained(attachment, error);
     }
   }
 
-  del({ containerID, ifName }: Omit<Attachment, 'netns'>): Promise<void> {
-    return this.#ipam.release(containerID, ifName);
+  async #furnish({ containerID, netns, ifName, portMappings = [], bandwidth = {} }: Attachment, address: string) {
+    await limitBandwidth(bandwidth, hostLinkName(containerID), { netns, ifName });
+    await this.#portmap.add(containerID, { address, ports: portMappings });
+  }
+
+  /** Its ports lead nowhere before its address can be another's. */
+  async del({ containerID, ifName }: Omit<Attachment, 'netns'>): Promise<void> {
+    await this.#portmap.del(containerID);
+    await this.#ipam.release(containerID, ifName);
+  }
+
+  async check(): Promise<void> {
+    await this.#portmap.check();
   }
 
   async gc(valid: ReadonlySet<string>): Promise<void> {
+    await this.#portmap.gc(valid);
     await this.#ipam.collect(valid);
     const names = new Set([...valid].map(hostLinkName));
     const links = await this.#links();
@@ -94,6 +114,7 @@ class Bridge implements BridgeNetwork {
     await this.#ipam.settled();
     await netlink(null, [{ op: 'link.delete', name: this.#config.bridge, ifMissing: 'ignore' }]);
     await removeBridgeRules();
+    await this.#portmap.teardown();
   }
 
   async #makeBridge(): Promise<void> {
@@ -106,8 +127,25 @@ class Bridge implements BridgeNetwork {
         `a link of kind "${existing.kind ?? 'physical'}" has that name`,
       );
     }
+    if (existing) await this.#refuseForeign(existing);
     const mac = bridgeMac(gatewayOf(this.#range));
     await netlink(null, [existing ? { op: 'link.set', name, mtu, mac } : { op: 'bridge.add', name, mtu, mac }]);
+  }
+
+  /** One of ours has the MAC of its gateway, also from an earlier range: another network's is not taken from it. */
+  async #refuseForeign({ name, index, mac }: LinkInfo): Promise<void> {
+    const [addresses] = (await netlink(null, [{ op: 'address.list' }])) as [AddressInfo[]];
+    const wanted = `${this.#gateway}/${this.#range.length}`;
+    const foreign = addresses.find(
+      ({ index: of, family, address }) =>
+        of === index && family === 4 && address !== wanted && mac !== macOf(address.split('/')[0]!),
+    );
+    if (foreign)
+      throw new CniError(
+        7,
+        `Cannot use bridge "${name}"`,
+        `it exists with the address ${foreign.address}, which another network gave it; pods here would have ${wanted}`,
+      );
   }
 
   /** Before the bridge is up. Pods have no IPv6, so the bridge has none: nothing is flooded to every port for it. */
@@ -121,7 +159,10 @@ class Bridge implements BridgeNetwork {
     await sysctl(`net/ipv6/conf/${bridge}/disable_ipv6`, '1', 'optional');
   }
 
-  /** The gateway is its only IPv4 address: one left from an earlier range would keep an old route. */
+  /**
+   * The gateway is its only IPv4 address: one left from an earlier range would keep an old route. Whose earlier range that
+   * was shows its MAC, which ours have from their gateway.
+   */
   async #raiseBridge(): Promise<void> {
     const { bridge: dev } = this.#config;
     const wanted = `${this.#gateway}/${this.#range.length}`;

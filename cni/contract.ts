@@ -12,6 +12,23 @@ export interface CniResult {
   readonly routes: readonly { readonly dst: string; readonly gw?: string }[];
 }
 
+/** One port of the node that leads to a container. */
+export interface PortMapping {
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Undefined: every address of the node. */
+  readonly hostIP?: string;
+}
+
+/** In bits per second; undefined: no limit. */
+export interface Bandwidth {
+  /** What a pod receives. */
+  readonly ingressBits?: number;
+  /** What it sends. */
+  readonly egressBits?: number;
+}
+
 /** One attachment: a container's interface in a network namespace. */
 export interface Attachment {
   readonly containerID: string;
@@ -20,6 +37,8 @@ export interface Attachment {
   readonly ifName: string;
   /** For errors: `pod default/web-0`. */
   readonly object: string;
+  readonly portMappings?: readonly PortMapping[];
+  readonly bandwidth?: Bandwidth;
 }
 
 /** Errors with the CNI spec's codes (section "Error"): 7 invalid config, 11 try again later, ≥ 100 our own. */
@@ -58,6 +77,8 @@ export interface BridgeNetwork {
   del(attachment: Omit<Attachment, 'netns'>): Promise<void>;
   /** Releases leases and host links of containers not in `valid`. */
   gc(valid: ReadonlySet<string>): Promise<void>;
+  /** Makes again what somebody has taken away. */
+  check(): Promise<void>;
   /** Removes bridge and rules (for `reset` and `--rm`). */
   teardown(): Promise<void>;
 }

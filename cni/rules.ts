@@ -61,7 +61,7 @@ async function isEmpty(table: string): Promise<boolean> {
 }
 
 /** One transaction of the nft program. */
-function nft(rules: string): Promise<void> {
+export function nft(rules: string): Promise<void> {
   const child = spawn('nft', ['-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', chunk => {
@@ -73,7 +73,7 @@ function nft(rules: string): Promise<void> {
     child.on('error', cause => reject(new CniError(100, 'Cannot run nft', 'install the package nftables', { cause })));
     child.on('close', code => {
       if (code === 0) resolve();
-      else reject(new CniError(100, 'nft refused the rules of the bridge network', complaint.trim()));
+      else reject(new CniError(100, 'nft refused the rules of the pod network', complaint.trim()));
     });
   });
 }

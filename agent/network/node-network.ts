@@ -88,6 +88,10 @@ export class NodeNetwork implements BridgeNetwork {
     this.#valid = valid;
   }
 
+  async check(): Promise<void> {
+    await this.#network?.check();
+  }
+
   async teardown(): Promise<void> {
     await this.#network?.teardown();
   }

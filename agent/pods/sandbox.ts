@@ -17,8 +17,9 @@ import {
 import { failpoint } from '../../src/base/failpoint.js';
 import type { Pod } from '../../src/kube/pod.js';
 import type { NodeResources } from '../admission/node-resources.js';
-import type { PolicyEnforcer } from '../policy/enforcer.js';
 import { pauseOomScoreAdj, podFiles } from '../cgroups/resources.js';
+import { networkNeeds } from '../network/pod-network.js';
+import type { PolicyEnforcer } from '../policy/enforcer.js';
 import { type DnsSettings, kernelHostname } from './etc-files.js';
 import { podEtcFiles } from './files.js';
 import { idBaseOf, idMapProblem } from './id-ranges.js';
@@ -95,7 +96,7 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
   });
   await failpoint('sandbox.afterNetns');
   try {
-    const network = hostNetwork ? undefined : await attach(node, record.id, pause, object);
+    const network = hostNetwork ? undefined : await attach(node, pod, record.id, pause);
     await failpoint('sandbox.afterNetwork');
     const identity = { pid: pause.pid, startTime: pause.startTime };
     const ip = addressOf(network);
@@ -131,8 +132,9 @@ async function userNamespace({ directories }: SandboxNode, paths: PodPaths): Pro
 const forChildren = (controllers: ReadonlySet<string>): [string, string][] =>
   controllers.size === 0 ? [] : [['cgroup.subtree_control', [...controllers].map(name => `+${name}`).join(' ')]];
 
-async function attach(node: SandboxNode, containerID: string, pause: Process, object: string): Promise<CniResult> {
-  return node.network.add({ containerID, netns: `/proc/${pause.pid}/ns/net`, ifName: 'eth0', object });
+async function attach(node: SandboxNode, pod: Pod, containerID: string, pause: Process): Promise<CniResult> {
+  const netns = `/proc/${pause.pid}/ns/net`;
+  return node.network.add({ containerID, netns, ifName: 'eth0', object: nameOf(pod), ...networkNeeds(pod) });
 }
 
 export const sandboxCgroup = (paths: PodPaths, attempt: number): string => join(paths.cgroup, `sandbox.${attempt}`);
