@@ -5,12 +5,14 @@ import { IptablesBackend } from './iptables/backend.js';
 import { IpvsBackend } from './ipvs/backend.js';
 import type { ProxyMode } from './modes.js';
 import { NftablesBackend } from './nftables/backend.js';
+import { UserspaceBackend } from './userspace/backend.js';
 
 /** In the order that `auto` tries them. */
 const makers: readonly ((options: BackendOptions) => ProxyBackend)[] = [
   options => new NftablesBackend(options),
   options => new IpvsBackend(options),
   options => new IptablesBackend(options),
+  options => new UserspaceBackend(options),
 ];
 
 /**

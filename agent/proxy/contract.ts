@@ -103,6 +103,8 @@ export interface ProxyBackend {
   intact(): Promise<boolean>;
   /** Calls `onLost` when somebody else may have changed our rules; only where the kernel tells. */
   watch?(onLost: () => void): { close(): void };
+  /** Ends what the process itself holds; what is in the kernel stays. Only where there is such. */
+  close?(): Promise<void>;
   /** Takes everything of this backend away, also what an earlier process left. Success if nothing is there. */
   cleanup(): Promise<void>;
 }

@@ -78,6 +78,7 @@ export class ServiceProxy {
     await this.#running;
     await this.#options.health.close();
     if (remove) await this.#options.backend.cleanup();
+    await this.#options.backend.close?.();
   }
 
   #soon(delayMs: number): void {

@@ -116,10 +116,11 @@ export function proxySuite({ test, before, after }: Runner, rig: ProxyRig): void
     ];
     await net.have({ type: 'NodePort', externalIPs: ['203.0.113.7'], ports }, []);
     for (const from of [net.a, undefined, net.outside]) {
-      assert.equal(await ask(from, vip, 80), 'refused');
-      assert.equal(await ask(from, vip, 81, 'udp'), 'refused');
-      assert.equal(await ask(from, nodeIp, port, 'udp'), 'refused');
-      assert.equal(await ask(from, '203.0.113.7', 80), 'refused');
+      const who = from === net.a ? 'a pod' : from ? 'outside' : 'the node';
+      assert.equal(await ask(from, vip, 80), 'refused', who);
+      assert.equal(await ask(from, vip, 81, 'udp'), 'refused', `${who}, UDP`);
+      assert.equal(await ask(from, nodeIp, port, 'udp'), 'refused', `${who}, UDP, node port`);
+      assert.equal(await ask(from, '203.0.113.7', 80), 'refused', `${who}, external address`);
     }
     assert.equal(await ask(net.outside, nodeIp, port), 'refused');
     await net.have({}, [onA]);

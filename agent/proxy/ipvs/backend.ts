@@ -3,10 +3,11 @@ import { type IpvsOp, ipvs, ipvsList, nftCount, nftGeneration } from '../../../n
 import type { BackendOptions, Family, ProxyBackend, ServiceEntry, ServiceTable, TableDifference } from '../contract.js';
 import { forgetStale } from '../forget.js';
 import { nft } from '../nftables/run.js';
+import { change, identity } from '../nftables/text.js';
 import { translateBridged } from '../sysctl.js';
 import { familyOf } from '../table.js';
 import { type Addresses, addresses, changeVips, missing, prepare, removeLink } from './kernel.js';
-import { change, deletion, elementsOf, firstMark, identity, layout, tableName } from './layout.js';
+import { deletion, elementsOf, firstMark, layout, tableName, tableOf } from './layout.js';
 import { markOf, named, nameOf, plan, type Server, serversOf, stateOf } from './servers.js';
 
 const families = ['IPv4', 'IPv6'] as const;
@@ -196,7 +197,7 @@ export class IpvsBackend implements ProxyBackend {
     const nodes = this.#addresses.node.filter(address => familyOf(address) === family);
     return [
       layout(family, this.#options),
-      change(family, 'add', [...this.#uses[family].keys(), ...nodes.map(address => `nodes ${address}`)]),
+      change(tableOf(family), 'add', [...this.#uses[family].keys(), ...nodes.map(address => `nodes ${address}`)]),
     ].join('');
   }
 
@@ -204,7 +205,7 @@ export class IpvsBackend implements ProxyBackend {
     const now = this.#uses[family];
     const gone = [...before].filter(element => !now.has(element));
     const come = [...now.keys()].filter(element => !before.has(element));
-    return change(family, 'delete', gone) + change(family, 'add', come);
+    return change(tableOf(family), 'delete', gone) + change(tableOf(family), 'add', come);
   }
 
   #wantedVips(): Set<string> {

@@ -7,8 +7,10 @@ import type { BackendOptions, Family, ServiceEntry } from '../contract.js';
 import { outermost } from '../nftables/elements.js';
 import { rangeBytes } from '../nftables/encode.js';
 import { masqueradeChains, words } from '../nftables/layout.js';
+import type { TextElement } from '../nftables/text.js';
 
 export const tableName = 'keelson_ipvs';
+export const tableOf = (family: Family): string => `${words[family].table} ${tableName}`;
 
 /** Marks of ours are 0x4b000000 and up, by which they are told from those of others. */
 export const firstMark = 0x4b000000;
@@ -45,7 +47,7 @@ interface Chain {
 }
 
 function chains(family: Family, { clusterCidrs }: BackendOptions): Chain[] {
-  const { table, unreachable } = words[family];
+  const { table, unreachable, protocol } = words[family];
   const cidrs = clusterCidrs.filter(cidr => cidr.includes(':') === (family === 'IPv6'));
   const pods = cidrs.length > 0 ? `{ ${cidrs.join(', ')} }` : undefined;
   const service = `${table} daddr . meta l4proto . th dport`;
@@ -59,7 +61,7 @@ function chains(family: Family, { clusterCidrs }: BackendOptions): Chain[] {
       rules: ['meta l4proto tcp reject with tcp reset', `reject with ${unreachable} type port-unreachable`],
     },
     { chain: 'silence', rules: ['drop'] },
-    { chain: 'guard', rules: [`${table} daddr . meta l4proto . th dport . ${table} saddr @allowed return`, 'drop'] },
+    { chain: 'guard', rules: [`${table} daddr . ${protocol} . th dport . ${table} saddr @allowed return`, 'drop'] },
     {
       chain: 'refuse',
       rules: [
@@ -123,22 +125,15 @@ export function layout(family: Family, options: BackendOptions): string {
 export const deletion = (family: Family): string =>
   `add table ${words[family].table} ${tableName}\ndelete table ${words[family].table} ${tableName}\n`;
 
-/** `set key` or `set key : value` */
-export interface Element {
-  readonly set: SetName;
-  readonly key: string;
-  readonly value?: string;
-}
-
 /** @param mark by which what pods and the node send is told, if it sees other endpoints */
-export function elementsOf(entry: ServiceEntry, mark: number | undefined): Element[] {
+export function elementsOf(entry: ServiceEntry, mark: number | undefined): TextElement[] {
   const { address, protocol, port, endpoints, none, masquerade, sourceRanges } = entry;
   const local = `${protocol} . ${port}`;
   const key = address === undefined ? local : `${address} . ${local}`;
   const node = address === undefined;
   const inside =
     mark === undefined ? [] : [{ set: node ? 'node_inside' : 'inside', key, value: String(mark) } as const];
-  const refused: Element = {
+  const refused: TextElement = {
     set: node ? 'node_none' : 'none',
     key,
     value: `goto ${none === 'drop' ? 'silence' : 'nobody'}`,
@@ -156,19 +151,4 @@ export function elementsOf(entry: ServiceEntry, mark: number | undefined): Eleme
       .filter(one => one.local)
       .map(one => ({ set: 'hairpin', key: `${one.address} . ${one.address}` }) as const),
   ];
-}
-
-/** Each once, however many entries need it. */
-export const identity = ({ set, key, value }: Element): string => `${set} ${key}${value ? ` : ${value}` : ''}`;
-
-/** @param texts of `identity` */
-export function change(family: Family, word: 'add' | 'delete', texts: Iterable<string>): string {
-  const bySet = new Map<string, string[]>();
-  for (const text of texts) {
-    const [set = '', element] = [text.slice(0, text.indexOf(' ')), text.slice(text.indexOf(' ') + 1)];
-    const cut = word === 'delete' ? (element.split(' : ')[0] as string) : element;
-    bySet.set(set, [...(bySet.get(set) ?? []), cut]);
-  }
-  const name = `${words[family].table} ${tableName}`;
-  return [...bySet].map(([set, all]) => `${word} element ${name} ${set} { ${all.join(', ')} }\n`).join('');
 }

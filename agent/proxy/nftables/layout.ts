@@ -10,8 +10,8 @@ export const tableName = 'keelson_services';
 
 /** What nft calls the parts of each family. */
 export const words = {
-  IPv4: { table: 'ip', address: 'ipv4_addr', loopback: '127.0.0.0/8', unreachable: 'icmp' },
-  IPv6: { table: 'ip6', address: 'ipv6_addr', loopback: '::1/128', unreachable: 'icmpv6' },
+  IPv4: { table: 'ip', address: 'ipv4_addr', loopback: '127.0.0.0/8', unreachable: 'icmp', protocol: 'ip protocol' },
+  IPv6: { table: 'ip6', address: 'ipv6_addr', loopback: '::1/128', unreachable: 'icmpv6', protocol: 'ip6 nexthdr' },
 } as const;
 
 /** Endpoints for what pods and the node itself send, with externalTrafficPolicy Local, have slots from here on. */
@@ -124,13 +124,14 @@ interface Chain {
 }
 
 function baseChains(family: Family, options: BackendOptions, translatesBridged: boolean): Chain[] {
-  const { table, unreachable } = words[family];
+  const { table, unreachable, protocol } = words[family];
   const cidrs = options.clusterCidrs.filter(cidr => cidr.includes(':') === (family === 'IPv6'));
   const pods = cidrs.length > 0 ? `{ ${cidrs.join(', ')} }` : undefined;
   const masquerade = 'masquerade fully-random';
   return [
     ...entrances(family, pods),
-    { chain: 'guard', rules: [`${table} daddr . meta l4proto . th dport . ${table} saddr @allowed return`, 'drop'] },
+    // `meta l4proto` as part of an interval is refused by kernels that know no byte order of one byte (6.12)
+    { chain: 'guard', rules: [`${table} daddr . ${protocol} . th dport . ${table} saddr @allowed return`, 'drop'] },
     {
       chain: rejectChain,
       rules: ['meta l4proto tcp reject with tcp reset', `reject with ${unreachable} type port-unreachable`],
