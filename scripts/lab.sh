@@ -76,7 +76,8 @@ modprobe -qa overlay bridge veth nf_tables nft_chain_nat nft_masq nft_ct ip_vs i
 # state of a node needs a filesystem that an overlay can have on top
 mkdir -p /var/lib/keelson /var/tmp/lab; mount -t tmpfs -o size=800M tmpfs /var/lib/keelson; mount -t tmpfs -o size=800M tmpfs /var/tmp/lab
 for p in /sys/class/virtio-ports/*; do [ "\$(cat \$p/name)" = lab.status ] && status=/dev/\$(basename \$p); [ "\$(cat \$p/name)" = lab.out ] && export LAB_OUT=/dev/\$(basename \$p); done
-cd $root
+# clones of the checkout may share one cache: which of them this is comes with the boot
+cd "\$(sed -n 's/.*labroot=\([^ ]*\).*/\1/p' /proc/cmdline)"
 if [ -e /labcmd ]; then :; fi
 cmd=\$(sed -n 's/.*labcmd=\([^ ]*\).*/\1/p' /proc/cmdline)
 if [ "\$cmd" = shell ]; then setsid -c bash -i </dev/ttyS0 >/dev/ttyS0 2>&1; code=\$?; else bash "\$cmd"; code=\$?; fi
@@ -109,7 +110,7 @@ boot() {
     -device virtio-serial-pci -chardev file,id=st,path="$dir/status" -device virtserialport,chardev=st,name=lab.status \
     -chardev file,id=out,path="$dir/out" -device virtserialport,chardev=out,name=lab.out \
     -kernel "$lab/vmlinuz" -initrd "$lab/initrd.gz" \
-    -append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off labcmd=$command" <"$stdin" || true
+    -append "console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off labroot=$root labcmd=$command" <"$stdin" || true
   kill "$server" 2>/dev/null || true
   wait "$server" 2>/dev/null || true
   code=$(cat "$dir/status" 2>/dev/null | tr -dc 0-9)

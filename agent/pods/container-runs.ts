@@ -7,13 +7,13 @@ import { VolumeError } from '../volumes/contract.js';
 import { prepareVolumes } from '../volumes/volumes.js';
 import { ContainerCare } from './care.js';
 import { endedRun } from './ended.js';
-import { type ContainerFacts, containerOf, type EndedRun, factsOf, isEphemeral } from './facts.js';
+import { type ContainerFacts, containerOf, type EndedRun, factsOf, initContainers, isEphemeral } from './facts.js';
 import { freshHealth } from './health.js';
 import { attemptCgroup } from './paths.js';
 import type { PodRecords } from './pod-records.js';
 import { PodResize } from './pod-resize.js';
 import { listAttempts, removeAttempt } from './records.js';
-import { crashesAfter, nextStartAt } from './restart.js';
+import { crashesAfter, nextStartAt, restarts } from './restart.js';
 import type { Sandbox } from './sandbox.js';
 import { type StartOutcome, startContainer } from './start-container.js';
 import type { LiveContainer, PodState } from './state.js';
@@ -133,7 +133,10 @@ export class ContainerRuns {
   #sayBackOff(name: string, after: ContainerFacts): void {
     const { node, pod, facts } = this.of;
     const waits = after.crashes > 1 && nextStartAt(after) > node.now();
-    if (!waits || facts.termination || pod.spec.restartPolicy === 'Never') return;
+    const container = containerOf(pod, name);
+    const again =
+      container && after.ended && restarts(pod, container, after.ended, initContainers(pod).includes(container));
+    if (!waits || facts.termination || !again) return;
     const { name: podName, namespace, uid } = pod.metadata;
     const message = `Back-off restarting failed container ${name} in pod ${podName}_${namespace}(${uid})`;
     node.event(pod, 'Warning', 'BackOff', message, name);

@@ -32,11 +32,14 @@ export async function grpcProbe(host: string, port: number, service: string, tim
       timeoutMs,
     );
   });
+  // kubelet tries to connect until its time is over, and words every such failure so
+  const within = `within ${timeoutMs / 1000}s: context deadline exceeded`;
+  const unconnected = failed(`timeout: failed to connect service "${target}" ${within}`);
   const lost = new Promise<ProbeResult>(resolve => {
-    session.on('error', error => resolve(failed(`error: failed to connect service "${target}": ${error.message}`)));
+    session.on('error', () => resolve(unconnected));
   });
   try {
-    return await Promise.race([check(session, service), lost, late]);
+    return await Promise.race([check(session, service, unconnected), lost, late]);
   } finally {
     clearTimeout(timer);
     session.destroy();
@@ -45,7 +48,7 @@ export async function grpcProbe(host: string, port: number, service: string, tim
 
 const failed = (output: string): ProbeResult => ({ result: 'failure', output });
 
-function check(session: ClientHttp2Session, service: string): Promise<ProbeResult> {
+function check(session: ClientHttp2Session, service: string, unconnected: ProbeResult): Promise<ProbeResult> {
   return new Promise(resolve => {
     const call = session.request({
       ':method': 'POST',
@@ -64,8 +67,10 @@ function check(session: ClientHttp2Session, service: string): Promise<ProbeResul
     call.on('data', (part: Buffer) => parts.push(part));
     call.on('error', error => {
       // with its session: that says why
-      if (codeOf(error) !== 'ERR_HTTP2_STREAM_CANCEL')
-        resolve(failed(`error: health rpc probe failed: ${error.message}`));
+      if (codeOf(error) === 'ERR_HTTP2_STREAM_CANCEL') return;
+      // what answers does not speak HTTP/2
+      if (codeOf(error) === 'ERR_HTTP2_ERROR') resolve(unconnected);
+      else resolve(failed(`error: health rpc probe failed: ${error.message}`));
     });
     call.on('end', () => resolve(judge(code, decodeStatus(Buffer.concat(parts)))));
     call.end(encodeRequest(service));

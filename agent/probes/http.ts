@@ -83,6 +83,8 @@ export function get(url: URL, action: HTTPGetAction, timeoutMs: number, signal?:
 }
 
 function wording(url: URL, error: Error): string {
+  if (codeOf(error) === 'EPROTO' && error.message.includes('wrong version number'))
+    return 'http: server gave HTTP response to HTTPS client';
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80));
   return codeOf(error) === 'ECONNRESET' ? 'EOF' : dialError(url.hostname.replace(/^\[|\]$/g, ''), port, error);
 }

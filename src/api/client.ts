@@ -247,12 +247,15 @@ function withoutRevision(object: AnyObject): AnyObject {
 
 /** The node reports on its containers; that the pod was scheduled, or has to go for another, or what its gates wait for, is not its to say. */
 function keepSchedulerConditions(old: AnyObject, status: PodStatus): PodStatus {
-  const own = (status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled');
+  const stored = (old as unknown as Pod).status?.conditions ?? [];
+  // of a pod that was bound by its own manifest nobody else has said it
+  const scheduled = stored.some(({ type }) => type === 'PodScheduled');
+  const own = (status.conditions ?? []).filter(({ type }) => type !== 'PodScheduled' || !scheduled);
   const gates = (old as unknown as Pod).spec.readinessGates?.map(({ conditionType }) => conditionType) ?? [];
   const isKept = ({ type }: { type: string }) =>
     type === 'PodScheduled' ||
     (['DisruptionTarget', ...gates].includes(type) && !own.some(condition => condition.type === type));
-  const before = (old as unknown as Pod).status?.conditions?.filter(isKept) ?? [];
+  const before = stored.filter(isKept);
   const conditions = [...own, ...before];
   return deepEqual(conditions, status.conditions) || conditions.length === 0 ? status : { ...status, conditions };
 }

@@ -2,7 +2,7 @@
 import type { PodAffinityTerm, WeightedPodAffinityTerm } from '../kube/api/core-v1.js';
 import { type HostPort, hostPorts } from '../kube/host-ports.js';
 import { keyOf } from '../kube/meta.js';
-import type { Pod, PodSpec, Toleration } from '../kube/pod.js';
+import type { Pod, Toleration } from '../kube/pod.js';
 import { type Resources, requestsOf, type Scored, scoredRequests } from './resources.js';
 import { ownerSpreads, type Spread, spreadOf, type Term, termOf, type WeightedTerm } from './terms.js';
 
