@@ -2,11 +2,31 @@
  * The API at the address of the Service default/kubernetes: bytes are passed on to wherever this node reaches its
  * controller, a unix socket perhaps. TLS ends there, not here, so pods check the API's own certificate.
  */
-import { connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
+import { runNft } from '../nft.js';
 import type { Listener } from './served-service.js';
 
-const port = 443;
+const servicePort = 443;
 const maxConnections = 1000;
+export const servedTable = 'keelson_served';
+
+/**
+ * The socket is at another port: one that listens at 443 would keep every web server of the node from listening there at
+ * all addresses. Packets of pods (prerouting) and of the node itself (output) are led to it. Pure.
+ */
+export function leadTo(address: string, port: number): string {
+  const rule = `ip daddr ${address} tcp dport ${servicePort} dnat to ${address}:${port}`;
+  return [
+    removeServed,
+    `table ip ${servedTable} {`,
+    `chain prerouting { type nat hook prerouting priority -105; ${rule}; }`,
+    `chain output { type nat hook output priority -105; ${rule}; }`,
+    '}',
+    '',
+  ].join('\n');
+}
+
+const removeServed = `add table ip ${servedTable}\ndelete table ip ${servedTable}\n`;
 
 /** @param target is asked for with every connection: credentials are renewed. @throws Error if the port is taken */
 export async function listenForApi(address: string, target: () => NetConnectOpts): Promise<Listener> {
@@ -30,10 +50,12 @@ export async function listenForApi(address: string, target: () => NetConnectOpts
   server.maxConnections = maxConnections;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, address, resolve);
+    server.listen(0, address, resolve);
   });
+  await runNft(leadTo(address, (server.address() as AddressInfo).port));
   return {
     close: async () => {
+      await runNft(removeServed).catch(() => {});
       for (const socket of open) socket.destroy();
       await new Promise<void>(resolve => server.close(() => resolve()));
     },

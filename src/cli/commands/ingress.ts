@@ -1,7 +1,7 @@
 /** `keelson ingress`: serves Ingress objects with a real nginx, here or where an isolated node lives. */
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
+import { type AddressInfo, type LinkInfo, netlink } from '../../../native/index.js';
 import { UserError } from '../../base/errors.js';
 import { createLogger } from '../../base/log.js';
 import { IngressController } from '../../ingress/controller.js';
@@ -69,7 +69,7 @@ async function serve(settings: Settings, flags: Flags): Promise<void> {
     httpPort: port('--http-port', flags.httpPort),
     httpsPort: port('--https-port', flags.httpsPort),
     className: flags.ingressClass,
-    addresses: [flags.publishAddress ?? ownAddress()],
+    addresses: [flags.publishAddress ?? (await ownAddress())],
     resolver,
     clusterDomain: 'cluster.local',
     log: createLogger('ingress'),
@@ -89,10 +89,14 @@ function port(flag: string, text: string): number {
   throw new UserError(`${flag} ${text}: a port from 1 to 65535 is allowed`);
 }
 
-function ownAddress(): string {
-  const found = Object.values(networkInterfaces())
-    .flatMap(list => list ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal);
+async function ownAddress(): Promise<string> {
+  // asked of the kernel: a bridge without pods has no carrier, and Node does not show it
+  const [links, addresses] = (await netlink(null, [{ op: 'link.list' }, { op: 'address.list' }])) as [
+    LinkInfo[],
+    AddressInfo[],
+  ];
+  const loopback = links.find(({ name }) => name === 'lo')?.index;
+  const found = addresses.find(({ family, index }) => family === 4 && index !== loopback);
   if (!found) throw new UserError('this node has no address to publish', 'name one with --publish-address');
-  return found.address;
+  return found.address.split('/')[0] ?? '';
 }
