@@ -38,8 +38,8 @@ import { listAttempts } from './pods/records.js';
 import { StaticFiles } from './pods/static-files.js';
 import type { PodWorker } from './pods/worker.js';
 import { PolicyEnforcer } from './policy/enforcer.js';
-import type { ProxyMode } from './proxy/modes.js';
-import { startProxy } from './proxy/start.js';
+import type { ProxyMode, Scheduler } from './proxy/modes.js';
+import { chooseProxy, startProxy } from './proxy/start.js';
 import { ClusterServices } from './served/cluster-services.js';
 import { isSystemStopping } from './shutdown.js';
 import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
@@ -61,9 +61,12 @@ export interface AgentOptions {
   readonly podCIDR: string | undefined;
   readonly clusterCIDR: string;
   readonly overlay: OverlayMode;
+  readonly cniConfDir: string;
+  readonly cniBinDirs: readonly string[];
   /** Address of this node that others reach it by. Undefined: the machine's first. */
   readonly nodeIP: string | undefined;
   readonly proxyMode: ProxyMode;
+  readonly ipvsScheduler: Scheduler;
   readonly maxPods: number;
   /** Beside the safe ones, as PodNode has them. */
   readonly allowedUnsafeSysctls: readonly string[];
@@ -122,6 +125,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onHeld: () => parts.manager && void shareOut(),
     onChange: () => parts.link?.connected && void reporter.report(),
   });
+  const proxyOptions = {
+    clusterCidrs: [options.clusterCIDR],
+    bridge: 'cni0',
+    ipvsScheduler: options.ipvsScheduler,
+    warn: (message: string) => log.warn(message),
+  };
+  const backend = await chooseProxy(options.proxyMode, proxyOptions);
   await prepareKernel(options, tree, directories);
   const networking = await startNetwork({
     ...options,
@@ -130,14 +140,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onChange: () => parts.link?.connected && void reporter.report(),
     onProblem: words => events.record(aboutNode(options.nodeName), 'Warning', 'NodeNotReachable', words),
   });
-  const services = await startProxy({
-    mode: options.proxyMode,
-    nodeName: options.nodeName,
-    clusterCidrs: [options.clusterCIDR],
-    serviceCidr,
-    bridge: 'cni0',
-    log,
-  });
+  const services = await startProxy(backend, { ...proxyOptions, nodeName: options.nodeName, serviceCidr, log });
   const nodeResolvConf = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '';
   const own = new ClusterServices({
     clusterDomain,

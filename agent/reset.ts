@@ -9,6 +9,7 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cgroupKill, cgroupRemove, type LinkInfo, netlink, writeFiles } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
+import { removeServices } from './proxy/remove.js';
 
 export interface ResetTarget {
   readonly cgroupMount: string | undefined;
@@ -34,7 +35,8 @@ export async function resetNode(target: ResetTarget, say: (line: string) => void
   }
   if (target.network) {
     await attempt('bridge cni0 and its links', removeLinks);
-    await attempt('nft tables keelson and keelson_services', removeRules);
+    await attempt('the rules, links and virtual servers of Services', removeServices);
+    await attempt('nft tables keelson', removeRules);
   }
   for (const directory of target.directories) await attempt(directory, () => removeDirectory(directory));
   return problems;
@@ -60,7 +62,7 @@ async function removeLinks(): Promise<boolean> {
 
 async function removeRules(): Promise<boolean> {
   const tables = await nft(['list', 'tables']);
-  const ours = [...tables.matchAll(/^table (\w+) (keelson|keelson_services)$/gm)];
+  const ours = [...tables.matchAll(/^table (\w+) (keelson)$/gm)];
   for (const [, family = 'ip', name = 'keelson'] of ours) await nft(['delete', 'table', family, name]);
   return ours.length > 0;
 }

@@ -35,8 +35,12 @@ export async function chooseBackend(mode: ProxyMode, options: BackendOptions): P
   );
 }
 
-/** What other modes, or an earlier process, have left. */
+/** What other modes, or an earlier process, have left. One that this machine cannot have has left nothing. */
 export async function cleanOthers(chosen: ProxyBackend | undefined, options: BackendOptions): Promise<void> {
-  for (const backend of makers.map(make => make(options)))
+  for (const make of makers) {
+    // a scheduler that the kernel lacks is no reason to leave the addresses of Services behind
+    const { ipvsScheduler: _, ...plain } = options;
+    const backend = make(plain);
     if (backend.name !== chosen?.name && (await backend.unusable()) === undefined) await backend.cleanup();
+  }
 }

@@ -11,7 +11,6 @@ import { ServiceProxy } from './proxy.js';
 import { enableForwarding } from './sysctl.js';
 
 export interface NodeProxyOptions extends BackendOptions {
-  readonly mode: ProxyMode;
   readonly nodeName: string;
   readonly serviceCidr: string;
   readonly log: Logger;
@@ -35,25 +34,28 @@ const none: NodeProxy = {
   close: async () => {},
 };
 
-/** @throws UserError if the mode cannot be had; `auto` goes on without Services, and says so */
-export async function startProxy(options: NodeProxyOptions): Promise<NodeProxy> {
-  const backend = await choose(options);
+/**
+ * Before anything is made: the mode's backend, or undefined if nobody serves Services here.
+ * @throws UserError if the mode cannot be had; `auto` goes on without Services, and says so
+ */
+export async function chooseProxy(mode: ProxyMode, options: BackendOptions): Promise<ProxyBackend | undefined> {
+  try {
+    return await chooseBackend(mode, options);
+  } catch (error) {
+    if (mode !== 'auto' || !(error instanceof UserError)) throw error;
+    options.warn?.(error.message);
+    return undefined;
+  }
+}
+
+/** @param backend of `chooseProxy` */
+export async function startProxy(backend: ProxyBackend | undefined, options: NodeProxyOptions): Promise<NodeProxy> {
   await cleanOthers(backend, options);
   if (!backend) return none;
   await enableForwarding(options.clusterCidrs.some(cidr => cidr.includes(':')));
   await leadHome(options);
   options.log.info({ mode: backend.name }, 'Services are served');
   return follow(backend, options);
-}
-
-async function choose({ mode, log, ...options }: NodeProxyOptions): Promise<ProxyBackend | undefined> {
-  try {
-    return await chooseBackend(mode, options);
-  } catch (error) {
-    if (mode !== 'auto' || !(error instanceof UserError)) throw error;
-    log.warn(error.message);
-    return undefined;
-  }
 }
 
 /** Without any route to it, the node itself could not even begin a connection to a cluster address. */

@@ -7,7 +7,7 @@ import { type Command, Option } from 'commander';
 import { parse } from 'yaml';
 import type { ResourceOptions } from '../../agent/admission/supply.js';
 import { type OverlayMode, overlayModes } from '../../agent/network/overlay.js';
-import { type ProxyMode, proxyModes } from '../../agent/proxy/modes.js';
+import { type ProxyMode, proxyModes, type Scheduler, schedulers } from '../../agent/proxy/modes.js';
 import { UserError } from '../base/errors.js';
 import { type ResourceFlags, resourceFlagNames, resourceFlags, resourceSettings } from './resource-settings.js';
 
@@ -30,12 +30,16 @@ export interface Settings {
   /** Prefix length of the range that a node is given. */
   readonly nodeMaskSize: number;
   readonly overlay: OverlayMode;
+  /** Where foreign plugins are configured, and where they are. */
+  readonly cniConfDir: string;
+  readonly cniBinDirs: readonly string[];
   /** Undefined: the machine's first address. */
   readonly nodeIP: string | undefined;
   /** Where the API is served. */
   readonly bindAddress: string;
   readonly maxPods: number;
   readonly proxyMode: ProxyMode;
+  readonly ipvsScheduler: Scheduler;
   /** Kernel parameters that pods may set beside the safe ones. */
   readonly allowedUnsafeSysctls: readonly string[];
   /** Our own top cgroup. */
@@ -57,10 +61,13 @@ interface Flags extends ResourceFlags {
   clusterCidr?: string;
   nodeCidrMaskSize?: string | number;
   overlay?: string;
+  cniConfDir?: string;
+  cniBinDir?: string;
   nodeIp?: string;
   bindAddress?: string;
   maxPods?: string | number;
   proxyMode?: string;
+  ipvsScheduler?: string;
   allowedUnsafeSysctls?: string;
   rm?: boolean;
 }
@@ -80,10 +87,12 @@ const settingNames = [
     'cluster-cidr',
     'node-cidr-mask-size',
     'overlay',
+    'cni-conf-dir',
+    'cni-bin-dir',
     'node-ip',
     'bind-address',
   ],
-  ...['max-pods', 'allowed-unsafe-sysctls', 'proxy-mode', 'rm'],
+  ...['max-pods', 'allowed-unsafe-sysctls', 'proxy-mode', 'ipvs-scheduler', 'rm'],
   ...resourceFlagNames,
 ];
 
@@ -127,6 +136,12 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       `how pods of other nodes are reached: ${overlayModes.join(', ')} (default vxlan; host-gw: nodes are neighbours)`,
     ],
     [
+      'cni-conf-dir',
+      '--cni-conf-dir <dir>',
+      'CNI configuration that is used instead of our own network (default /etc/cni/net.d; isolated: in the data directory)',
+    ],
+    ['cni-bin-dir', '--cni-bin-dir <dirs>', 'where its plugins are (default /opt/cni/bin,/usr/lib/cni)'],
+    [
       'node-ip',
       '--node-ip <address>',
       'address by which other nodes reach this one (default: the first of the machine)',
@@ -138,6 +153,11 @@ export function addSettings(command: Command, only?: readonly string[]): Command
     ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
     ['proxy-mode', '--proxy-mode <mode>', `how this node serves Services: ${proxyModes.join(', ')} (default auto)`],
+    [
+      'ipvs-scheduler',
+      '--ipvs-scheduler <name>',
+      `how ip_vs chooses among endpoints, with --proxy-mode=ipvs: ${schedulers.join(', ')} (default rr)`,
+    ],
     [
       'allowed-unsafe-sysctls',
       '--allowed-unsafe-sysctls <list>',
@@ -169,9 +189,12 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     auditLog: f.auditLog === 'off' ? undefined : (f.auditLog ?? join(dataDir, 'audit', 'audit.log')),
     manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
     ...networkSettings(f),
+    cniConfDir: f.cniConfDir ?? (isolated ? join(dataDir, 'cni', 'net.d') : '/etc/cni/net.d'),
+    cniBinDirs: (f.cniBinDir ?? '/opt/cni/bin,/usr/lib/cni').split(',').filter(Boolean),
     allowedUnsafeSysctls: (f.allowedUnsafeSysctls ?? '').split(',').filter(Boolean),
     maxPods: integer('--max-pods', f.maxPods ?? 250, 1, 1000),
     proxyMode: oneOf('--proxy-mode', f.proxyMode ?? 'auto', proxyModes),
+    ipvsScheduler: oneOf('--ipvs-scheduler', f.ipvsScheduler ?? 'rr', schedulers),
     cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
     removeOnStop: f.rm ?? false,
     resources: resourceSettings(f, isolated ? join(dataDir, 'devices.d') : '/etc/keelson/devices.d'),
