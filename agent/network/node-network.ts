@@ -11,6 +11,8 @@ export interface NodeNetworkOptions {
   readonly file: string;
   /** From the flag: wins over everything. */
   readonly podCIDRs: readonly string[] | undefined;
+  /** Instead of our own: a network of foreign plugins, or why it cannot be used. */
+  readonly foreign: BridgeNetwork | Error | undefined;
   readonly make: (podCIDRs: readonly string[]) => BridgeNetwork;
   readonly onReady: () => void;
 }
@@ -47,14 +49,17 @@ export class NodeNetwork implements BridgeNetwork {
 
   /** What the flag or a former life says; the network stands when it resolves, if either says something. */
   async setup(): Promise<void> {
+    const { foreign } = this.#options;
+    if (foreign instanceof Error) this.#why = `Network plugin returns error: ${foreign.message}`;
     const known = this.#options.podCIDRs ?? savedRanges(this.#options.file);
+    if (foreign && !(foreign instanceof Error)) await this.#use(foreign);
     if (known) await this.#take(known);
   }
 
   /** What the Node object says. One range for life: pods have addresses of it. Never rejects. */
   offer(podCIDRs: readonly string[]): Promise<void> {
     this.#configuring = this.#configuring.then(async () => {
-      if (this.#network || podCIDRs.length === 0) return;
+      if (this.#podCIDRs.length > 0 || podCIDRs.length === 0) return;
       await this.#take(podCIDRs).catch((error: unknown) => {
         this.#why = `Network plugin returns error: ${error instanceof Error ? error.message : String(error)}`;
       });
@@ -63,14 +68,17 @@ export class NodeNetwork implements BridgeNetwork {
   }
 
   async #take(podCIDRs: readonly string[]): Promise<void> {
-    const network = this.#options.make(podCIDRs);
-    await network.setup();
+    if (!this.#options.foreign) await this.#use(this.#options.make(podCIDRs));
     await writeFileAtomic(this.#options.file, JSON.stringify({ podCIDRs }));
-    if (this.#valid) await network.gc(this.#valid);
     this.#podCIDRs = podCIDRs;
+    this.#options.onReady();
+  }
+
+  async #use(network: BridgeNetwork): Promise<void> {
+    await network.setup();
+    if (this.#valid) await network.gc(this.#valid);
     this.#network = network;
     this.#resolveReady();
-    this.#options.onReady();
   }
 
   async add(attachment: Attachment): Promise<CniResult> {

@@ -2,6 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBridgeNetwork } from '../../cni/bridge.js';
+import { loadConfList } from '../../cni/conf-list.js';
+import type { BridgeNetwork } from '../../cni/contract.js';
+import { ForeignNetwork } from '../../cni/foreign.js';
 import { type LinkInfo, netlink } from '../../native/index.js';
 import { formatCidr, formatIp, parseCidr, subrange } from '../../src/base/cidr.js';
 import type { Logger } from '../../src/base/log.js';
@@ -23,6 +26,9 @@ export interface NetworkOptions {
   readonly podCIDR: string | undefined;
   readonly clusterCIDR: string;
   readonly overlay: OverlayMode;
+  /** A network configuration here is used instead of our own. */
+  readonly cniConfDir: string;
+  readonly cniBinDirs: readonly string[];
   /** Undefined: the first address of the machine. */
   readonly nodeIP: string | undefined;
   readonly log: Logger;
@@ -53,12 +59,16 @@ const nodeMask = 24;
 const bridge = 'cni0';
 
 export async function startNetwork(options: NetworkOptions): Promise<NodeNetworking> {
-  const { overlay: mode, clusterCIDR, nodeName, log } = options;
+  const { clusterCIDR, nodeName, log } = options;
+  const foreign = foreignNetwork(options);
+  // whoever brings plugins brings the way between nodes, too
+  const mode = foreign ? 'none' : options.overlay;
   const own = options.nodeIP ?? nodeAddress();
   const mtu = await podMtu(own, mode === 'vxlan');
   const network = new NodeNetwork({
     file: join(options.dataDir, 'network.json'),
     podCIDRs: options.podCIDR ? [options.podCIDR] : aloneRange(options),
+    foreign,
     make: ([subnet = '']) =>
       createBridgeNetwork({
         name: 'keelson',
@@ -118,6 +128,25 @@ async function raiseBridge(): Promise<void> {
   const [links] = (await netlink(null, [{ op: 'link.list' }])) as [LinkInfo[]];
   if (!links.some(({ name }) => name === bridge)) await netlink(null, [{ op: 'bridge.add', name: bridge }]);
   await netlink(null, [{ op: 'link.set', name: bridge, up: true }]);
+}
+
+/** A plugin that takes longer will not come back. */
+const pluginMs = 60_000;
+
+function foreignNetwork({ cniConfDir, cniBinDirs, dataDir, log }: NetworkOptions): BridgeNetwork | Error | undefined {
+  try {
+    const list = loadConfList(cniConfDir);
+    if (!list) return undefined;
+    log.info({ file: list.file, network: list.name }, 'pods are on a network of foreign plugins');
+    return new ForeignNetwork({
+      list,
+      binDirs: cniBinDirs,
+      dataDir: join(dataDir, 'cni-foreign'),
+      timeoutMs: pluginMs,
+    });
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 const ownNode = ({ nodes, nodeName }: NetworkOptions): Node | undefined =>
