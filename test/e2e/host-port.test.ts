@@ -46,11 +46,11 @@ test('a port of the node leads to its pod: from the node, its loopback, another 
   );
   await Promise.all(['web', 'local', 'other'].map(ready));
   const node = await nodeAddress();
-  expect(await fetchFromNode(`http://${node}:18080/`)).toBe('web');
+  await eventually('it listens', async () => (await fetchFromNode(`http://${node}:18080/`)) === 'web');
   expect(await fetchFromNode('http://127.0.0.1:18080/')).toBe('web');
-  expect(await inPod('other', 'wget', '-T2', '-qO-', `http://${node}:18080/`)).toBe('web\n');
-  expect(await inPod('web', 'wget', '-T2', '-qO-', `http://${node}:18080/`)).toBe('web\n');
-  expect(await fetchFromNode('http://127.0.0.1:18081/')).toBe('local');
+  expect(await inPod('other', 'wget', '-qO-', `http://${node}:18080/`)).toBe('web\n');
+  expect(await inPod('web', 'wget', '-qO-', `http://${node}:18080/`)).toBe('web\n');
+  await eventually('it listens', async () => (await fetchFromNode('http://127.0.0.1:18081/')) === 'local');
   expect(await fetchFromNode(`http://${node}:18081/`)).toContain('curl');
 });
 
@@ -74,7 +74,7 @@ test('a port that is taken refuses the next pod; when it is free, it leads to th
   expect(await fetchFromNode('http://127.0.0.1:18080/')).toContain('curl');
   await cluster.apply(pod('third', [{ containerPort: 8080, hostPort: 18080 }]));
   await ready('third');
-  expect(await fetchFromNode('http://127.0.0.1:18080/')).toBe('third');
+  await eventually('it listens', async () => (await fetchFromNode('http://127.0.0.1:18080/')) === 'third');
 });
 
 test('bandwidth annotations hold; a senseless one is told of', async () => {
