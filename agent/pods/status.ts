@@ -70,13 +70,16 @@ const wasRefused = ({ termination, nextSandbox }: PodFacts): boolean =>
 /** Terminal phases need every container stopped; a pod being deleted keeps its phase until then. */
 export function podPhase(pod: Pod, facts: PodFacts): PodPhase {
   const anyLive = [...initContainers(pod), ...pod.spec.containers].some(c => factsOf(facts, c.name).live);
-  const anyStarted = pod.spec.containers.some(c => factsOf(facts, c.name).nextAttempt > 0);
+  const anyStarted = pod.spec.containers.some(c => hasBegun(factsOf(facts, c.name)));
   const running: PodPhase = anyStarted ? 'Running' : 'Pending';
   if (facts.termination) return anyLive ? running : finalPhase(pod, facts);
   if (initFailed(pod, facts)) return anyLive ? 'Pending' : 'Failed';
   if (isFinished(pod, facts)) return anyLive ? running : finalPhase(pod, facts);
   return initDone(pod, facts) ? running : 'Pending';
 }
+
+/** A first run whose postStart hook still runs does not count yet. */
+const hasBegun = ({ live, nextAttempt }: ContainerFacts): boolean => nextAttempt > (live?.starting ? 1 : 0);
 
 function finalPhase(pod: Pod, facts: PodFacts): PodPhase {
   if (facts.termination?.failed) return 'Failed';
@@ -126,6 +129,8 @@ function containerState(
   now: number,
   init: boolean,
 ): ContainerState {
+  // not told as running before its postStart hook has ended
+  if (state.live?.starting) return { waiting: { reason: notYet(pod, init) } };
   if (state.live) return { running: { startedAt: state.live.startedAt } };
   const stopped = facts.termination !== undefined || isFinished(pod, facts);
   if (state.obstacle && !stopped)
@@ -138,6 +143,9 @@ function containerState(
   const gated = !init && initContainers(pod).length > 0 && !initDone(pod, facts);
   return { waiting: { reason: gated || (init && facts.sandbox) ? 'PodInitializing' : 'ContainerCreating' } };
 }
+
+const notYet = (pod: Pod, init: boolean): string =>
+  init || initContainers(pod).length > 0 ? 'PodInitializing' : 'ContainerCreating';
 
 /** Its init containers had done their part: what did not run then is unknown; what was never due still waits. */
 function wasInitialized(pod: Pod, facts: PodFacts): boolean {
