@@ -32,6 +32,7 @@ inPrivateNetwork(
                 .filter(line => line.includes('KUBE-'))
                 .join('\n'),
             keepsSource: true,
+            forgetsClients: true,
             survivesAgent: true,
           },
         );

@@ -25,6 +25,7 @@ inPrivateNetwork(
             .filter(line => line.includes('keelson_services'))
             .join('\n'),
         keepsSource: true,
+        forgetsClients: true,
         survivesAgent: true,
       },
     ),

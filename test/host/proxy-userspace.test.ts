@@ -25,6 +25,7 @@ inPrivateNetwork(
             .filter(line => line.includes('keelson_userspace'))
             .join('\n'),
         keepsSource: false,
+        forgetsClients: true,
         survivesAgent: false,
       },
     ),

@@ -56,6 +56,8 @@ function inside(): void {
             .filter(line => /keelson_ipvs|kube-ipvs0/.test(line))
             .join('\n') + execFileSync('sh', ['-c', 'tail -n +4 /proc/net/ip_vs'], { encoding: 'utf8' }),
         keepsSource: true,
+        // ip_vs keeps a client as long as any connection of it, also one that has ended and waits out its two minutes
+        forgetsClients: false,
         survivesAgent: true,
       },
     );

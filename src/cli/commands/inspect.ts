@@ -1,13 +1,15 @@
-/** `keelson inspect pod`: every kernel object of a pod. */
+/** `keelson inspect`: every kernel object of a pod; the way of a packet to a Service. */
 import type { Command } from 'commander';
 import { inspectPods, type PodReport, type ProcessReport } from '../../../agent/inspect.js';
 import { cgroupTree } from '../../../agent/machine.js';
 import { UserError } from '../../base/errors.js';
 import { outputOption, paint, table } from '../output.js';
 import { addSettings, settingsFrom } from '../settings.js';
+import { registerInspectService } from './inspect-service.js';
 
 export function registerInspect(program: Command): void {
   const inspect = program.command('inspect').description('look at what a node has made in the kernel');
+  registerInspectService(inspect);
   addSettings(inspect.command('pod <name>'), ['isolated', 'data-dir', 'run-dir'])
     .description('every kernel object of a pod: processes, namespaces, cgroups, links (NAME, NAMESPACE/NAME or UID)')
     .addOption(outputOption())
