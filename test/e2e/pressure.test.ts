@@ -79,7 +79,7 @@ describe('a disk that fills', () => {
       (await taints(cluster)).includes('node.kubernetes.io/disk-pressure:NoSchedule'),
     );
     expect((await cluster.get<Pod>('pod', 'modest')).status?.phase).toBe('Running');
-    const images = (await cluster.keelson('image', 'list', '--data-dir', cluster.dataDir)).stdout;
+    const images = (await cluster.keelson('image', 'ls', '--data-dir', cluster.dataDir)).stdout;
     expect(images).toContain('localhost/busybox:1');
     expect(images).not.toContain('http-echo');
 
