@@ -1,4 +1,5 @@
 /** Follows Ingresses and what they name, keeps nginx at it, and says in their status where they are served. */
+import { randomBytes } from 'node:crypto';
 import { describe } from '../base/errors.js';
 import type { Logger } from '../base/log.js';
 import type { Service } from '../kube/api/core-v1.js';
@@ -147,7 +148,7 @@ export class IngressController {
     const event = {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { generateName: `${name}.`, namespace },
+      metadata: { name: `${name}.${randomBytes(8).toString('hex')}`, namespace },
       involvedObject: { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', namespace, name, uid },
       reason,
       message,
@@ -157,6 +158,8 @@ export class IngressController {
       lastTimestamp: now,
       count: 1,
     };
-    await this.#api.send('POST', `/api/v1/namespaces/${namespace}/events`, event);
+    const { code, body } = await this.#api.send('POST', `/api/v1/namespaces/${namespace}/events`, event);
+    if (code !== 201)
+      this.options.log.warn({ ingress: `${namespace}/${name}`, message, answer: body['message'] }, reason);
   }
 }
