@@ -31,7 +31,7 @@ export class IpvsBackend implements ProxyBackend {
   readonly #servers = new Map<string, Server>();
   /** Server and destination → when it was given up. */
   readonly #draining = new Map<string, number>();
-  #addresses: Addresses = { vips: new Set(), node: [] };
+  #addresses: Addresses = { vips: new Set(), node: [], hasLink: false };
   #generation: number | undefined;
   #nextCheck = 0;
   #nextDrain = 0;
@@ -50,9 +50,10 @@ export class IpvsBackend implements ProxyBackend {
     await prepare();
     this.#addresses = await addresses();
     this.#forgetAll();
-    for (const state of await ipvsList()) this.#servers.set(nameOf(state), stateOf(state));
-    const before = new Set(this.#servers.keys());
-    const wanted = new Map<string, Server | undefined>([...before].map(name => [name, undefined]));
+    const found = await ipvsList();
+    for (const state of found) this.#servers.set(nameOf(state), stateOf(state));
+    const ours = found.filter(state => isOurs(state, this.#addresses));
+    const wanted = new Map<string, Server | undefined>(ours.map(state => [nameOf(state), undefined]));
     for (const entry of table.values()) this.#put(entry, wanted);
     const text = families.map(family => this.#wholeText(family)).join('');
     await changeVips([], this.#missingVips());
@@ -97,13 +98,11 @@ export class IpvsBackend implements ProxyBackend {
 
   async cleanup(): Promise<void> {
     this.#forgetAll();
-    if ((await missing('rr')) === undefined) {
-      const services = await ipvsList();
-      const vips = (await addresses()).vips;
-      const isOurs = ({ mark, address }: { mark: number; address: string }) => vips.has(address) || mark >= firstMark;
-      const node = new Set((await addresses()).node);
-      const all = services.filter(service => isOurs(service) || (vips.size > 0 && node.has(service.address)));
-      await ipvs(all.map(service => ({ op: 'service.delete', service })));
+    const found = await addresses();
+    if (found.hasLink) {
+      const services = await ipvsList().catch(() => []);
+      const ours = services.filter(service => isOurs(service, found));
+      await ipvs(ours.map(service => ({ op: 'service.delete', service })));
     }
     await removeLink();
     await nft(families.map(deletion).join(''));
@@ -183,12 +182,7 @@ export class IpvsBackend implements ProxyBackend {
         left.delete(endpoint);
         ops.push({ op: 'destination.delete', service: server.service, destination: named(endpoint, 0) });
       }
-      const isWanted = [...this.#entries.values()].some(({ servers }) => servers.includes(name));
-      if (left.size > 0 || isWanted) this.#servers.set(name, { ...server, destinations: left });
-      else {
-        this.#servers.delete(name);
-        ops.push({ op: 'service.delete', service: server.service });
-      }
+      this.#servers.set(name, { ...server, destinations: left });
     }
     if (ops.length > 0) await ipvs(ops);
   }
@@ -227,6 +221,10 @@ export class IpvsBackend implements ProxyBackend {
     return spare;
   }
 }
+
+/** Those of others stay: their addresses are neither Services' nor, as long as nobody else balances here, the node's. */
+const isOurs = ({ mark, address }: { mark: number; address: string }, { vips, node }: Addresses): boolean =>
+  mark === 0 ? vips.has(address) || node.includes(address) : mark >= firstMark && mark <= firstMark + 0xffffff;
 
 async function tablesThere(uses: Readonly<Record<Family, ReadonlyMap<string, number>>>): Promise<boolean> {
   const sets = ['served', 'masquerades', 'none'] as const;

@@ -57,6 +57,7 @@ export interface Addresses {
   readonly vips: ReadonlySet<string>;
   /** Those at which node ports are open: all but the loopback's and those of one link. */
   readonly node: readonly string[];
+  readonly hasLink: boolean;
 }
 
 export async function addresses(): Promise<Addresses> {
@@ -68,6 +69,7 @@ export async function addresses(): Promise<Addresses> {
   const [own, loopback] = [indexOf(vipLink), indexOf('lo')];
   const plain = (address: string) => address.split('/')[0] as string;
   return {
+    hasLink: own !== undefined,
     vips: new Set(found.filter(one => one.index === own).map(one => plain(one.address))),
     node: found
       .filter(one => one.index !== own && one.index !== loopback && !/^fe[89ab]/i.test(one.address))

@@ -48,12 +48,13 @@ export function serversOf(
     service: { ...about, protocol, address, port: entry.port, mark: 0 },
     destinations,
   }));
-  if (mark === undefined) return entry.endpoints.length > 0 ? world : [];
+  // without endpoints too: connections to the last one go on, and nftables refuses new ones
+  if (mark === undefined) return world;
   const inside = {
     service: { ...about, protocol: 0, address: '', port: 0, mark },
     destinations: weights(entry.inside ?? []),
   };
-  return [...(entry.endpoints.length > 0 ? world : []), inside];
+  return [...world, inside];
 }
 
 const weights = (endpoints: readonly ProxyEndpoint[]): ReadonlyMap<string, number> =>
@@ -78,13 +79,13 @@ const drains = ({ protocol, mark }: IpvsServiceName): boolean => mark !== 0 || p
  * @param have what the kernel has
  */
 export function plan(have: Server | undefined, want: Server | undefined): Plan {
-  const service = want?.service ?? have?.service;
-  if (!service) return { ops: [], state: undefined };
+  if (!want) return { ops: have ? [{ op: 'service.delete', service: have.service }] : [], state: undefined };
+  const { service } = want;
   const ops: IpvsOp[] = [];
   const destinations = new Map<string, number>();
-  if (want && !have) ops.push({ op: 'service.add', service });
-  if (want && have && !sameService(want.service, have.service)) ops.push({ op: 'service.set', service });
-  for (const [name, weight] of want?.destinations ?? []) {
+  if (!have) ops.push({ op: 'service.add', service });
+  else if (!sameService(service, have.service)) ops.push({ op: 'service.set', service });
+  for (const [name, weight] of want.destinations) {
     const known = have?.destinations.get(name);
     if (known !== weight)
       ops.push({
@@ -102,8 +103,7 @@ export function plan(have: Server | undefined, want: Server | undefined): Plan {
       destinations.set(name, 0);
     }
   }
-  if (want || destinations.size > 0) return { ops, state: { service, destinations } };
-  return { ops: [{ op: 'service.delete', service }], state: undefined };
+  return { ops, state: { service, destinations } };
 }
 
 const sameService = (a: IpvsService, b: IpvsService): boolean =>
