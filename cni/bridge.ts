@@ -113,7 +113,7 @@ class Bridge implements BridgeNetwork {
   async teardown(): Promise<void> {
     await this.#ipam.settled();
     await netlink(null, [{ op: 'link.delete', name: this.#config.bridge, ifMissing: 'ignore' }]);
-    await removeBridgeRules();
+    await removeBridgeRules(this.#config.bridge);
     await this.#portmap.teardown();
   }
 

@@ -12,7 +12,11 @@ interface Chain {
   readonly table: string;
   readonly name: string;
 }
-const masquerade: Chain = { table: 'ip keelson', name: 'postrouting' };
+/** Of each bridge its own: there may be networks of other runtimes beside the agent's. */
+const masqueradeOf = (bridge: string): Chain => ({
+  table: 'ip keelson',
+  name: bridge === 'cni0' ? 'postrouting' : `postrouting_${bridge}`,
+});
 const noIpv6: Chain = { table: 'bridge keelson', name: 'forward' };
 
 /** Link group of the host ends of our pods' links (`ke` in ASCII): how rules know them on any kernel. */
@@ -27,6 +31,7 @@ export interface RulesSpec {
 /** Pure. May be applied any number of times; nft does all of it or nothing. */
 export function bridgeRules({ bridge, subnet, clusterCidr }: RulesSpec): string {
   const local = `{ ${clusterCidr}, 224.0.0.0/4 }`;
+  const masquerade = masqueradeOf(bridge);
   return [
     emptyChain(masquerade, 'type nat hook postrouting priority srcnat; policy accept;'),
     rule(masquerade, `ip saddr ${subnet} ip daddr != ${local} oifname != "${bridge}" masquerade fully-random`),
@@ -44,8 +49,8 @@ export function applyBridgeRules(spec: RulesSpec): Promise<void> {
 }
 
 /** Deletes our chains, and the tables in which nothing else is. Success if they are not there. */
-export async function removeBridgeRules(): Promise<void> {
-  for (const chain of [masquerade, noIpv6]) {
+export async function removeBridgeRules(bridge: string): Promise<void> {
+  for (const chain of [masqueradeOf(bridge), noIpv6]) {
     const { table, name } = chain;
     await nft(
       `add table ${table}\nadd chain ${table} ${name}\nflush chain ${table} ${name}\ndelete chain ${table} ${name}\n`,
