@@ -43,6 +43,7 @@ import {
 import { crashesAfter } from './restart.js';
 import { addressOf, adoptSandbox, sandboxCgroup } from './sandbox.js';
 import type { LiveContainer, WorkerState } from './state.js';
+import { isStatic } from './static-pod.js';
 import { stopSignalOf } from './stop-signal.js';
 
 export interface AdoptedPod {
@@ -106,7 +107,8 @@ async function adoptRecorded(node: PodNode, { pod, startTime }: PodRecord): Prom
     containers[name] = { ...found.facts, ...(record && { sandbox: record.attempt }) };
   }
   await removeIdleGroups(paths, record, live);
-  const stop = await readRecord<StopRecord>(paths.stopRecord);
+  const order = await readRecord<StopRecord>(paths.stopRecord);
+  const stop = order && comesBack(pod, order) ? undefined : order;
   const facts: PodFacts = {
     containers,
     startTime,
@@ -118,6 +120,10 @@ async function adoptRecorded(node: PodNode, { pod, startTime }: PodRecord): Prom
   };
   return { pod, state: { facts, sandbox, live, recorded: true }, ...(record && { sandboxId: record.id }) };
 }
+
+/** A static pod that ended only because the node went down: the node is up again, and its file still asks for it. */
+const comesBack = (pod: Pod, { termination }: StopRecord): boolean =>
+  isStatic(pod) && !termination.deleted && termination.reason === 'Terminated';
 
 function sandboxFacts(record: SandboxRecord, alive: boolean): SandboxFacts {
   const ip = addressOf(record.network);
