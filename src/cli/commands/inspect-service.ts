@@ -1,5 +1,8 @@
 /** `keelson inspect service`: the way of a packet to a Service, on the node where it is asked. */
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { NodeFacts } from '../../../agent/proxy/contract.js';
 import { inspectService, type ServiceReport } from '../../../agent/proxy/inspect.js';
 import { serviceNameLabel } from '../../../agent/proxy/table.js';
 import { UserError } from '../../base/errors.js';
@@ -10,7 +13,6 @@ import { apiRequest, succeeded } from '../api-request.js';
 import { enterWords, findHolder } from '../isolation.js';
 import { outputOption, paint, table } from '../output.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
-import { run } from './enter.js';
 
 /** Set for the command that looks from within an isolated node's namespaces. */
 const insideMarker = 'KEELSON_INSPECT_INSIDE';
@@ -21,23 +23,42 @@ export function registerInspectService(inspect: Command): void {
     .addOption(outputOption())
     .addHelpText('after', '\nExample:\n  keelson inspect service default/web --isolated demo\n')
     .action(async (name: string, flags: { output: string }) => {
+      if (process.env[insideMarker] !== undefined)
+        return say(JSON.parse(readFileSync(0, 'utf8')) as Known, flags.output);
       const settings = settingsFrom(flags as never);
-      if (settings.isolated !== undefined && process.env[insideMarker] === undefined) return enterNode(settings);
-      const report = await look(name, settings);
-      process.stdout.write(flags.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : `${render(report)}\n`);
+      const known = await ask(name, settings);
+      if (settings.isolated === undefined) await say(known, flags.output);
+      else lookInside(settings, known);
     });
 }
 
-/** The same command, where the node's rules are. */
-async function enterNode({ isolated, runDir }: Settings): Promise<void> {
+/** What the API tells. */
+interface Known {
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
+  readonly node: NodeFacts;
+}
+
+async function say({ service, slices, node }: Known, output: string): Promise<void> {
+  const report = await inspectService(service, slices, node);
+  process.stdout.write(output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : `${render(report)}\n`);
+}
+
+/** The API is served where we are, but the node's rules are in its own namespaces: the same command looks there. */
+function lookInside({ isolated, runDir }: Settings, known: Known): void {
   const holder = findHolder(runDir);
   if (!holder)
     throw new UserError(`no isolated node "${isolated}" runs here`, `start one: keelson up --isolated ${isolated}`);
-  process.env[insideMarker] = '1';
-  process.exitCode = await run([...enterWords(holder), process.execPath, ...process.argv.slice(1)]);
+  const [program = '', ...args] = [...enterWords(holder), process.execPath, ...process.argv.slice(1)];
+  const { status } = spawnSync(program, args, {
+    input: JSON.stringify(known),
+    stdio: ['pipe', 'inherit', 'inherit'],
+    env: { ...process.env, [insideMarker]: '1' },
+  });
+  process.exitCode = status ?? 1;
 }
 
-async function look(wanted: string, { kubeconfig, nodeName }: Settings): Promise<ServiceReport> {
+async function ask(wanted: string, { kubeconfig, nodeName }: Settings): Promise<Known> {
   const [namespace, name] = wanted.includes('/') ? wanted.split('/', 2) : ['default', wanted];
   const get = async <T>(path: string): Promise<T> =>
     succeeded(await apiRequest(kubeconfig, 'GET', path), `service ${namespace}/${name}`) as T;
@@ -46,11 +67,9 @@ async function look(wanted: string, { kubeconfig, nodeName }: Settings): Promise
   const { items } = await get<{ items: EndpointSlice[] }>(
     `/apis/discovery.k8s.io/v1/namespaces/${namespace}/endpointslices?labelSelector=${selector}`,
   );
-  const node = await get<KubeObject>(`/api/v1/nodes/${nodeName}`);
-  return inspectService(service, items, {
-    name: nodeName,
-    zone: node.metadata.labels?.['topology.kubernetes.io/zone'],
-  });
+  const { metadata } = await get<KubeObject>(`/api/v1/nodes/${nodeName}`);
+  const zone = metadata.labels?.['topology.kubernetes.io/zone'];
+  return { service, slices: items, node: { name: nodeName, zone } };
 }
 
 function render({ service, mode, none, ways }: ServiceReport): string {
