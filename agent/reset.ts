@@ -62,7 +62,7 @@ async function removeLinks(): Promise<boolean> {
 
 async function removeRules(): Promise<boolean> {
   const tables = await nft(['list', 'tables']);
-  const ours = [...tables.matchAll(/^table (\w+) (keelson)$/gm)];
+  const ours = [...tables.matchAll(/^table (\w+) (keelson(?:_hostports)?)$/gm)];
   for (const [, family = 'ip', name = 'keelson'] of ours) await nft(['delete', 'table', family, name]);
   return ours.length > 0;
 }
@@ -77,6 +77,7 @@ function nft(args: readonly string[]): Promise<string> {
 const ours = new Set([
   ...['up.lock', 'agent.lock', 'controller.lock', 'admin.kubeconfig', 'node.kubeconfig', 'config.yaml', 'holder.json'],
   ...['pki', 'cni', 'images', 'pods', 'logs', 'manifests', 'isolated', 'audit', 'devices.d', 'devices.json'],
+  ...['network.json', 'cni-foreign'],
 ]);
 const isOurs = (name: string): boolean => ours.has(name) || /\.sock$|^\..*\.tmp$|^store\.db/.test(name);
 
