@@ -44,6 +44,7 @@ function inside(): void {
       {
         make: given => new IpvsBackend(given),
         damages: [['nft', 'flush', 'ruleset']],
+        repaired: () => execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).includes('keelson_ipvs'),
         left: () =>
           [
             execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }),

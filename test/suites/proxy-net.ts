@@ -18,6 +18,8 @@ export interface ProxyRig {
   make(options: BackendOptions): ProxyBackend;
   /** Commands by which somebody else destroys its rules; each is repaired. */
   readonly damages: readonly (readonly string[])[];
+  /** Whether damage is repaired, where Services answer meanwhile. */
+  repaired?(): boolean;
   /** What is left of it in the kernel: nothing after cleanup. */
   left(): string;
   /** Endpoints see the client's address where the policy says so. */

@@ -213,7 +213,7 @@ export function proxySuite({ test, before, after }: Runner, rig: ProxyRig): void
     if (!rig.survivesAgent) socket = await greeted(vip, 80);
     for (const [program = '', ...args] of rig.damages) {
       execFileSync(program, args);
-      await answers(() => ask(net.a, vip, 80), /^b/);
+      await answers(async () => (rig.repaired?.() === false ? 'damaged' : ask(net.a, vip, 80)), /^b/);
     }
     assert.equal(await echo(socket), 'hello');
     socket.destroy();

@@ -87,8 +87,7 @@ export class IpvsBackend implements ProxyBackend {
     const found = await addresses();
     if (found.node.join() !== this.#addresses.node.join()) return false;
     for (const vip of this.#wantedVips()) if (!found.vips.has(vip)) return false;
-    if (generation !== this.#generation && this.#generation !== undefined && !(await tablesThere(this.#uses)))
-      return false;
+    if (generation !== this.#generation && !(await tablesThere(this.#uses))) return false;
     this.#generation = generation;
     if (started < this.#nextCheck) return true;
     const isSame = sameServers(this.#servers, await ipvsList());
