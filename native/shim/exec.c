@@ -7,6 +7,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -117,9 +118,20 @@ static void relay_pty(void) {
   relay_start(&out, fcntl(pty, F_DUPFD_CLOEXEC, 3), EXEC_STDOUT_FD);
 }
 
+/*
+ * Until the agent has hung up: had it written a size meanwhile, the write would fail, and its socket be gone with the last
+ * word still unread.
+ */
+static void linger(void) {
+  struct pollfd wait = {.fd = CONTROL_FD, .events = POLLIN};
+  char ignored[256];
+  while (poll(&wait, 1, 5000) == 1 && recv(CONTROL_FD, ignored, sizeof ignored, MSG_DONTWAIT) > 0) continue;
+}
+
 static void report_failure(const struct launch_result *result) {
   if (result->failed) frame_send(CONTROL_FD, 'f', result->failure, (uint32_t)strlen(result->failure));
   else fail_with("setup", ECHILD, "died before exec");
+  linger();
   _exit(1);
 }
 
@@ -154,5 +166,6 @@ int exec_main(void) {
   relay_finish(&out);
   relay_finish(&err);
   report_exit();
+  linger();
   return 0;
 }

@@ -326,6 +326,24 @@ describe('exec', () => {
     expect(await streams.exited).toEqual({ code: 0 });
   });
 
+  test('a terminal that is resized until the command has ended: its result is heard all the same', async () => {
+    await using rig = await ContainerRig.create();
+    const container = await rig.shell('exec sleep 1000');
+    for (let i = 0; i < 40; i++) {
+      const streams = await rig.runtime.exec({
+        container,
+        cgroup: container.request.cgroup,
+        command: ['sh', '-c', 'exit 7'],
+        stdin: false,
+        tty: true,
+      });
+      const resizing = setInterval(() => streams.resize(80, 24), 0);
+      streams.stdout.on('data', () => streams.resize(81, 25));
+      expect(await streams.exited.finally(() => clearInterval(resizing))).toMatchObject({ code: 7 });
+      streams.close();
+    }
+  });
+
   test('with a terminal: a tty of the given size, resized', async () => {
     await using rig = await ContainerRig.create();
     const container = await rig.shell('exec sleep 1000');
