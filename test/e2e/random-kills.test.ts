@@ -16,8 +16,8 @@ import { Dice } from '../helpers/simulation/dice.js';
 
 const kills = Number(process.env['KEELSON_KILLS'] ?? 200);
 const seed = Number(process.env['KEELSON_SEED'] ?? Date.now() % 1_000_000);
-/** An agent needs about a third of a second to take up its pods: most deaths come later, some on the way. */
-const longestLifeMs = 900;
+/** Of an agent's life, in times of what it needs to take up its pods here: most deaths come later, some on the way. */
+const longestLife = 1.6;
 const command = join(repository, 'bin/keelson');
 
 test(`killed ${kills} times at random (KEELSON_SEED=${seed}): nothing is lost, started twice or left`, async () => {
@@ -25,7 +25,8 @@ test(`killed ${kills} times at random (KEELSON_SEED=${seed}): nothing is lost, s
   const { cluster } = node;
   const dice = new Dice(seed);
   const walk = story(cluster, node.shared);
-  for (let i = 0; i < kills; i++) await node.kill(dice.next() * longestLifeMs);
+  walk.catch(() => {}); // heard below, when the killing is over
+  for (let i = 0; i < kills; i++) await node.kill(dice.next() * longestLife);
   node.stopKilling();
   await walk;
   expect(await leftBy(cluster)).toEqual({ groups: [], leases: [], pods: [], logs: [], sockets: [], links: '' });
@@ -131,6 +132,8 @@ function linesOf(shared: string, file: string): number {
 /** A controller that lives, and an agent that is started again at once whenever it has been killed. */
 class Node {
   #agent: ChildProcess | undefined;
+  /** As long as the last one took that came so far. */
+  #startMs = 1000;
 
   private constructor(
     readonly cluster: Cluster,
@@ -153,16 +156,25 @@ class Node {
     await mkdir(join(shared, 'killing'), { recursive: true });
     const node = new Node(cluster, controller, shared);
     await eventually('the API answers', async () => (await cluster.tryKubectl(['get', 'nodes'])).code === 0);
-    node.#agent = startAgent(cluster);
+    node.#agent = node.#start();
     return node;
   }
 
-  /** Kills the agent so many milliseconds after its start, and starts the next. */
-  async kill(afterMs: number): Promise<void> {
+  /** Kills the agent so many times after its start as it takes to start, and starts the next. */
+  async kill(starts: number): Promise<void> {
     const before = this.#agent;
-    await new Promise(resolve => setTimeout(resolve, afterMs));
+    await new Promise(resolve => setTimeout(resolve, starts * this.#startMs));
     await end(before, 'SIGKILL');
-    this.#agent = startAgent(this.cluster);
+    this.#agent = this.#start();
+  }
+
+  #start(): ChildProcess {
+    const agent = startAgent(this.cluster);
+    const began = Date.now();
+    agent.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      if (text.includes('ready')) this.#startMs = Date.now() - began;
+    });
+    return agent;
   }
 
   stopKilling(): void {
@@ -181,7 +193,10 @@ function startAgent(cluster: Cluster): ChildProcess {
   const holder = findHolder(cluster.runDir);
   if (!holder) throw new Error(`node ${cluster.name} has no namespaces any more`);
   const [first = '', ...words] = [...enterWords(holder), command, 'agent', ...cluster.flags];
-  return spawn(first, words, { stdio: 'ignore', env: { ...process.env, [insideVariable]: cluster.name } });
+  return spawn(first, words, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, [insideVariable]: cluster.name },
+  });
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {

@@ -3,7 +3,7 @@
  * `await using cluster = await startCluster()` leaves nothing behind.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -242,13 +242,10 @@ export function groupsOf(cluster: Cluster): Map<string, number[]> {
   const root = join(cgroupMount(), `keelson-${cluster.name}`);
   const found = new Map<string, number[]>();
   const visit = (path: string): void => {
-    for (const entry of readdirSync(join(root, path), { withFileTypes: true })) {
+    for (const entry of entriesOf(join(root, path))) {
       if (!entry.isDirectory()) continue;
       const group = join(path, entry.name);
-      const pids = readFileSync(join(root, group, 'cgroup.procs'), 'utf8')
-        .split('\n')
-        .filter(Boolean)
-        .map(Number);
+      const pids = pidsOf(join(root, group));
       // a killed one stays here until its parent has asked how it ended
       const living = pids.filter(pid => isLiving(pid));
       if (group.split('/').length === 3) found.set(group, living);
@@ -257,6 +254,28 @@ export function groupsOf(cluster: Cluster): Map<string, number[]> {
   };
   if (existsSync(root)) visit('');
   return found;
+}
+
+/** A group may go while we look: then there is nothing in it. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+/** None of a group that has gone while we look. */
+function pidsOf(group: string): number[] {
+  return readOrNothing(join(group, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
+}
+
+function readOrNothing(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** False for one that has ended and waits for its parent to ask how. */
