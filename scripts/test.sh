@@ -16,4 +16,5 @@ step "kubectl 1.35 and helm" node scripts/fetch-kubectl.mjs
 for minor in 22 26 30 33; do step "kubectl 1.$minor" node scripts/fetch-kubectl.mjs "$minor"; done
 step "test images" node scripts/make-images.mjs
 step "nginx" node scripts/fetch-nginx.mjs
+step "podman and CNI plugins" node scripts/fetch-cni.mjs
 exec node scripts/test.mjs "$@"
