@@ -65,7 +65,7 @@ describe.skipIf(!usable)('podman', () => {
     const ports = () => run('nft', 'list', 'map', 'ip', 'keelson_hostports', 'any');
 
     beforeAll(() => {
-      for (const place of ['/var/lib', '/run', folder]) run('mount', '-t', 'tmpfs', 'tmpfs', place);
+      for (const place of ['/var/lib', '/run', '/dev/shm', folder]) run('mount', '-t', 'tmpfs', 'tmpfs', place);
       // crun refuses hybrid cgroups even where it is to leave them alone; only this namespace sees it
       const unified = '/sys/fs/cgroup/unified';
       if (existsSync(unified)) run('mount', '--rbind', unified, '/sys/fs/cgroup');
