@@ -2,95 +2,46 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupApply, cgroupRemove, netlink } from '../native/index.js';
-import { describe, UserError } from '../src/base/errors.js';
+import { cgroupRemove } from '../native/index.js';
+import { UserError } from '../src/base/errors.js';
 import { createLogger, type Logger } from '../src/base/log.js';
 import { acquireLock } from '../src/base/process-lock.js';
 import { version } from '../src/base/version.js';
-import type { Service } from '../src/kube/api/core-v1.js';
 import type { KubeObject } from '../src/kube/meta.js';
-import type { ConfigMap, Node, Secret } from '../src/kube/node.js';
+import type { Node } from '../src/kube/node.js';
 import type { Pod } from '../src/kube/pod.js';
 import { LinkClient } from '../src/link/client.js';
 import { isShared } from '../src/link/shared.js';
-import type { RunningContainer } from './admission/node-resources.js';
-import { NodeSupply, type ResourceOptions } from './admission/supply.js';
-import { unlessGone, writeGroup } from './cgroups/write.js';
+import { NodeSupply } from './admission/supply.js';
 import { startChores } from './chores.js';
-import { createContainerRuntime } from './containers/runtime.js';
 import { apiTarget, linkAddress } from './credentials.js';
 import { upstreamServers } from './dns/upstream.js';
 import { EventRecorder } from './events.js';
 import { keeping } from './eviction/keeping.js';
 import { createImageStore } from './images/store.js';
-import { type CgroupTree, cgroupTree, memoryBytes, systemInfo } from './machine.js';
-import type { OverlayMode } from './network/overlay.js';
-import { isOpen, type NodeNetworking, startNetwork } from './network/start.js';
+import { prepareKernel, shareOut } from './kernel.js';
+import { cgroupTree, systemInfo } from './machine.js';
+import { isOpen, startNetwork } from './network/start.js';
+import { aboutNode } from './node-about.js';
+import { podChores, standing } from './node-chores.js';
 import { NodeReporter } from './node-reporter.js';
+import type { Agent, AgentOptions } from './options.js';
+import { podNode } from './pod-node.js';
 import { PodReporter } from './pod-reporter.js';
 import { adoptPods } from './pods/adopt.js';
 import { clusterDomain } from './pods/etc-files.js';
-import { logCheckMs, rotateLogs } from './pods/log-keeper.js';
 import { PodManager } from './pods/manager.js';
-import type { PodNode } from './pods/node-contract.js';
-import { attemptCgroup, attemptDirectory, cgroupRoot, type NodePaths } from './pods/paths.js';
-import { listAttempts } from './pods/records.js';
+import { cgroupRoot, type NodePaths } from './pods/paths.js';
 import { StaticFiles } from './pods/static-files.js';
-import type { PodWorker } from './pods/worker.js';
 import { PolicyEnforcer } from './policy/enforcer.js';
-import type { ProxyMode, Scheduler } from './proxy/modes.js';
 import { chooseProxy, startProxy } from './proxy/start.js';
 import { ClusterServices } from './served/cluster-services.js';
 import { isSystemStopping } from './shutdown.js';
-import { evictOverLimit, storageCheckMs } from './stats/storage-watch.js';
-import { sampleEveryMs, UsageSampler } from './stats/usage.js';
 import { StreamServer } from './streams.js';
 import { LiveVolumes } from './volumes/live.js';
-import { TokenKeeper } from './volumes/tokens.js';
-import { refreshTokens } from './volumes/volumes.js';
-
-export interface AgentOptions {
-  readonly nodeName: string;
-  readonly dataDir: string;
-  readonly runDir: string;
-  readonly cgroupName: string;
-  readonly manifestsDir: string;
-  /** kubeconfig of this node: server, CA and client certificate. Need not exist yet. */
-  readonly credentials: string;
-  /** Undefined: the controller hands one out. */
-  readonly podCIDR: string | undefined;
-  readonly clusterCIDR: string;
-  readonly overlay: OverlayMode;
-  readonly cniConfDir: string;
-  readonly cniBinDirs: readonly string[];
-  /** Address of this node that others reach it by. Undefined: the machine's first. */
-  readonly nodeIP: string | undefined;
-  readonly proxyMode: ProxyMode;
-  readonly ipvsScheduler: Scheduler;
-  readonly maxPods: number;
-  /** Beside the safe ones, as PodNode has them. */
-  readonly allowedUnsafeSysctls: readonly string[];
-  /** In a network namespace of our own: bring up loopback ourselves. */
-  readonly isolated: boolean;
-  /** On stop, take every pod, link, cgroup and rule away. */
-  readonly removeOnStop: boolean;
-  readonly labels: Readonly<Record<string, string>>;
-  /** What of this node pods may use. */
-  readonly resources: ResourceOptions;
-}
-
-export interface Agent {
-  /** Resolves when the controller has stored this node as ready. */
-  readonly ready: Promise<void>;
-  /** Ends the pods because the machine goes down (docs/resources.md); the agent itself goes on. */
-  shutDown(): Promise<void>;
-  stop(): Promise<void>;
-}
 
 /** The Service kube-system/kube-dns, which the agent answers. */
 const clusterDNS = '10.96.0.10';
-/** How often tokens are looked at; they live ten minutes at least, and are renewed at 80 % of that. */
-const tokenCheckMs = 60_000;
 /** Where Services get their cluster addresses. */
 const serviceCidr = '10.96.0.0/12';
 /** How often it is looked whether somebody has flushed the rules of host ports. */
@@ -122,7 +73,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     controllers: tree.controllers,
     log,
     node: () => parts.link?.object('Node', '', options.nodeName) as Node | undefined,
-    onHeld: () => parts.manager && void shareOut(),
+    onHeld: () => parts.manager && void shareOut(supply, parts.manager, directories, log),
     onChange: () => parts.link?.connected && void reporter.report(),
   });
   const proxyOptions = {
@@ -159,16 +110,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     link().report(`event/${key}`, { t: 'event', event }),
   );
   const pods = new PodReporter((key, report) => link().report(key, report), manager);
-  async function shareOut(): Promise<void> {
-    try {
-      await supply.resources.spreadCpus(runningContainers(manager().workers()));
-      // made at the start; at the very end it is gone
-      for (const [qos, files] of supply.resources.groupFiles(manager().activePods()))
-        await writeGroup(join(cgroupRoot(directories), qos), files).catch(unlessGone);
-    } catch (error) {
-      log.warn({ error: describe(error) }, 'CPUs and memory could not be shared out anew');
-    }
-  }
   const keep = keeping({
     ...options,
     images,
@@ -189,7 +130,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     policies,
     images,
     log,
-    nodeResolvConf,
+    dns: { clusterDNS, nodeResolvConf },
     bootID: info.bootID,
     events,
     pods,
@@ -288,25 +229,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   await files.start();
   parts.link.start();
   reporter.start();
-  const usage = new UsageSampler();
-  const workers = () => manager().workers();
   const stopChores = startChores(
     [
-      { what: 'tokens', everyMs: () => tokenCheckMs, run: () => renewTokens(standing(workers()), node) },
-      { what: 'logs', everyMs: () => logCheckMs, run: () => rotateLogs(workers()) },
-      { what: 'local storage', everyMs: () => storageCheckMs, run: () => evictOverLimit(workers(), evicted) },
+      ...podChores(node, () => manager().workers(), link),
       ...keep.chores,
       { what: 'host ports', everyMs: () => hostPortCheckMs, run: () => networking.network.check() },
-      { what: 'usage', everyMs: () => sampleEveryMs([...workers()].length), run: sampleUsage },
     ],
     log,
   );
-  function evicted(pod: Pod, message: string): void {
-    node.event(pod, 'Warning', 'Evicted', message);
-  }
-  async function sampleUsage(): Promise<void> {
-    if (link().connected) link().stats({ t: 'stats', stats: await usage.sample(workers()) });
-  }
   log.info(
     { node: options.nodeName, podCIDRs: networking.podCIDRs, controllers: [...tree.controllers] },
     'agent started',
@@ -339,129 +269,6 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
 const isReady = ({ status }: Node): boolean =>
   status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True') ?? false;
-
-/** A pod that has been torn down has no volumes to keep up. */
-function* standing(workers: Iterable<PodWorker>): Iterable<PodWorker> {
-  for (const worker of workers) if (!worker.facts.tornDown) yield worker;
-}
-
-/** One pod whose token cannot be had does not keep the others from theirs. */
-async function renewTokens(workers: Iterable<PodWorker>, { sources, log }: PodNode): Promise<void> {
-  for (const { pod, paths } of workers)
-    await refreshTokens(pod, paths.volumes, sources, Date.now()).catch((error: unknown) =>
-      log.warn({ pod: pod.metadata.uid, error: describe(error) }, 'token could not be renewed: tried again'),
-    );
-}
-
-function* runningContainers(workers: Iterable<PodWorker>): Iterable<RunningContainer> {
-  for (const { pod, paths, facts } of workers)
-    for (const [container, { live }] of Object.entries(facts.containers))
-      if (live) yield { pod, container, cgroup: attemptCgroup(paths, container, live.attempt) };
-}
-
-/** Loopback, our top cgroup with its controllers. */
-async function prepareKernel(options: AgentOptions, tree: CgroupTree, directories: NodePaths): Promise<void> {
-  if (options.isolated) await netlink(null, [{ op: 'link.set', name: 'lo', up: true }]);
-  await cgroupApply({ root: tree.mount, path: cgroupRoot(directories), controllers: [...tree.controllers], files: [] });
-  if (options.resources.memoryQos)
-    for (const qos of ['guaranteed', 'burstable'])
-      await cgroupApply({
-        root: tree.mount,
-        path: join(cgroupRoot(directories), qos),
-        controllers: [...tree.controllers],
-        files: [],
-      });
-}
-
-interface NodeParts {
-  readonly refuses: PodNode['refuses'];
-  readonly supply: NodeSupply;
-  readonly activePods: () => readonly Pod[];
-  readonly options: AgentOptions;
-  readonly tree: CgroupTree;
-  readonly directories: NodePaths;
-  readonly networking: NodeNetworking;
-  readonly policies: PolicyEnforcer;
-  readonly images: PodNode['images'];
-  readonly log: Logger;
-  readonly nodeResolvConf: string;
-  readonly bootID: string;
-  readonly events: EventRecorder;
-  readonly pods: PodReporter;
-  readonly link: () => LinkClient;
-}
-
-/** Everything a pod worker may touch. */
-function podNode({
-  refuses,
-  supply,
-  activePods,
-  options,
-  tree,
-  directories,
-  networking,
-  policies,
-  images,
-  log,
-  nodeResolvConf,
-  bootID: boot,
-  events,
-  pods,
-  link,
-}: NodeParts): PodNode {
-  const runtime = createContainerRuntime();
-  const tokens = new TokenKeeper(request => link().requestToken(request), Date.now);
-  return {
-    name: options.nodeName,
-    directories,
-    get hostIP() {
-      return networking.hostIP;
-    },
-    memoryBytes: memoryBytes('MemTotal'),
-    resources: supply.resources,
-    refuses,
-    activePods,
-    get allocatable() {
-      return supply.allocatable;
-    },
-    dns: { clusterDNS, nodeResolvConf },
-    bootID: boot,
-    cgroupMount: tree.mount,
-    controllers: tree.controllers,
-    network: networking.network,
-    policies,
-    runtime,
-    images,
-    prefetchTokens: pod => tokens.prefetch(pod),
-    allowedUnsafeSysctls: options.allowedUnsafeSysctls,
-    services: () => link().objectsOf('Service') as Service[],
-    sources: {
-      image: reference => images.find(reference),
-      token: (pod, source) => tokens.get(pod, source),
-      configMap: (namespace, name) => link().object('ConfigMap', namespace, name) as ConfigMap | undefined,
-      secret: (namespace, name) => link().object('Secret', namespace, name) as Secret | undefined,
-    },
-    log,
-    now: Date.now,
-    report: (pod, status) => {
-      if (status.phase === 'Succeeded' || status.phase === 'Failed') supply.resources.keep(activePods());
-      pods.status(pod, status);
-    },
-    gone: (pod, last) => {
-      supply.resources.keep(activePods());
-      pods.gone(pod, last);
-    },
-    event: (pod, type, reason, message, container) =>
-      events.record(pods.apiPod(pod) ?? pod, type, reason, message, container && `spec.containers{${container}}`),
-    removeAttempts: async (paths, container) => {
-      for (const attempt of await listAttempts(paths, container))
-        await runtime.remove(attemptDirectory(paths, container, attempt));
-    },
-  };
-}
-
-/** Events of a node name it by its name, as kubelet's do. */
-const aboutNode = (name: string): KubeObject => ({ apiVersion: 'v1', kind: 'Node', metadata: { name, uid: name } });
 
 function staticFiles(
   options: AgentOptions,
