@@ -71,14 +71,13 @@ mkdir -p /dev/pts /dev/shm; mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpt
 ln -sf /proc/self/fd /dev/fd; ln -sf /dev/pts/ptmx /dev/ptmx
 mount -t cgroup2 -o nsdelegate,memory_recursiveprot cgroup2 /sys/fs/cgroup
 ip link set lo up; hostname lab; echo lab >/etc/hostname
-mkdir -p /lib/modules; mount --bind $lab/kernel/root/lib/modules /lib/modules
+# clones of the checkout may share one cache and its initrd: which of them this is comes with the boot
+cd "\$(sed -n 's/.*labroot=\([^ ]*\).*/\1/p' /proc/cmdline)"
+mkdir -p /lib/modules; mount --bind .cache/lab/kernel/root/lib/modules /lib/modules
 modprobe -qa overlay bridge veth nf_tables nft_chain_nat nft_masq nft_ct ip_vs ip_vs_rr tun 2>/dev/null
 # state of a node needs a filesystem that an overlay can have on top
 mkdir -p /var/lib/keelson /var/tmp/lab; mount -t tmpfs -o size=800M tmpfs /var/lib/keelson; mount -t tmpfs -o size=800M tmpfs /var/tmp/lab
 for p in /sys/class/virtio-ports/*; do [ "\$(cat \$p/name)" = lab.status ] && status=/dev/\$(basename \$p); [ "\$(cat \$p/name)" = lab.out ] && export LAB_OUT=/dev/\$(basename \$p); done
-# clones of the checkout may share one cache: which of them this is comes with the boot
-cd "\$(sed -n 's/.*labroot=\([^ ]*\).*/\1/p' /proc/cmdline)"
-if [ -e /labcmd ]; then :; fi
 cmd=\$(sed -n 's/.*labcmd=\([^ ]*\).*/\1/p' /proc/cmdline)
 if [ "\$cmd" = shell ]; then setsid -c bash -i </dev/ttyS0 >/dev/ttyS0 2>&1; code=\$?; else bash "\$cmd"; code=\$?; fi
 echo \$code >\$status
