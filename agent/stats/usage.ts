@@ -1,10 +1,11 @@
-/** Live CPU and memory of every pod from its cgroups: one native trip for all of them, rates from two samples. */
+/** Live CPU and memory of every pod from its cgroups: one native trip for all of them, rates from two samples; and its traffic. */
 import { readFileSync } from 'node:fs';
 import { type CgroupStats, cgroupPids, cgroupStats } from '../../native/index.js';
-import type { NodeStats } from '../../src/link/frames.js';
+import type { NodeStats, Traffic } from '../../src/link/frames.js';
 import { memoryBytes } from '../machine.js';
 import { attemptCgroup } from '../pods/paths.js';
 import type { PodWorker } from '../pods/worker.js';
+import { TrafficReader } from './traffic.js';
 
 interface Sample {
   readonly atMs: number;
@@ -32,11 +33,13 @@ export const sampleEveryMs = (pods: number): number => Math.min(10_000, Math.max
 
 export class UsageSampler {
   #samples = new Map<string, Sample>();
+  readonly #traffic = new TrafficReader();
   #cpu: { busy: number; atMs: number } | undefined;
 
   async sample(workers: Iterable<PodWorker>): Promise<NodeStats> {
     const wanted = [...workers].flatMap(groupsOf);
-    const found = await cgroupStats(wanted.map(w => w.path));
+    const pods = wanted.filter(w => w.container === undefined).map(w => w.worker);
+    const [found, traffic] = await Promise.all([cgroupStats(wanted.map(w => w.path)), this.#traffic.read(pods)]);
     const atMs = performance.now();
     const next = new Map<string, Sample>();
     const rows = await Promise.all(
@@ -53,10 +56,16 @@ export class UsageSampler {
       }),
     );
     this.#samples = next;
-    return this.#assemble(rows.flatMap(r => r ?? []));
+    return this.#assemble(
+      rows.flatMap(r => r ?? []),
+      traffic,
+    );
   }
 
-  #assemble(rows: readonly (Wanted & { cpuCores: number; memory: number })[]): NodeStats {
+  #assemble(
+    rows: readonly (Wanted & { cpuCores: number; memory: number })[],
+    traffic: ReadonlyMap<PodWorker, Traffic>,
+  ): NodeStats {
     const pods = rows
       .filter(r => r.container === undefined)
       .map(pod => {
@@ -66,7 +75,9 @@ export class UsageSampler {
         const { namespace = '', name, uid = '' } = pod.worker.pod.metadata;
         const memory =
           pod.memory >= 0 ? pod.memory : containers.reduce((sum, c) => sum + Math.max(0, c.memoryWorkingSetBytes), 0);
-        return { namespace, name, uid, cpuCores: pod.cpuCores, memoryWorkingSetBytes: memory, containers };
+        const network = traffic.get(pod.worker);
+        const usage = { cpuCores: pod.cpuCores, memoryWorkingSetBytes: memory, ...(network && { network }) };
+        return { namespace, name, uid, ...usage, containers };
       });
     const used = memoryBytes('MemTotal') - memoryBytes('MemAvailable');
     return { time: new Date().toISOString(), cpuCores: this.#nodeCpu(), memoryWorkingSetBytes: used, pods };

@@ -59,7 +59,8 @@ export class DashboardFeed {
   /** Newest usage of a node, from its agent. */
   usage(node: string, stats: NodeStats): void {
     const pods: Record<string, Usage> = {};
-    for (const p of stats.pods) pods[`Pod/${p.uid}`] = { cpuCores: p.cpuCores, memoryBytes: p.memoryWorkingSetBytes };
+    for (const { uid, cpuCores, memoryWorkingSetBytes: memoryBytes, network } of stats.pods)
+      pods[`Pod/${uid}`] = { cpuCores, memoryBytes, ...(network && { network }) };
     const message: FeedMessage = {
       t: 'usage',
       node,

@@ -42,6 +42,8 @@ export interface EventRow {
 export interface Usage {
   readonly cpuCores: number;
   readonly memoryBytes: number;
+  /** Of a pod with a link of its own: what it received and sent since it was made. */
+  readonly network?: { readonly receivedBytes: number; readonly sentBytes: number };
 }
 
 /** Server → page. `hello` empties what the page knew. */

@@ -117,6 +117,12 @@ export interface TokenRequest {
   readonly seconds: number;
 }
 
+/** What went over a pod's link since its sandbox was made, as the pod sees it. */
+export interface Traffic {
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
+}
+
 /** Usage of one node, sampled every few seconds. CPU in nanoseconds since start (cumulative) and in cores (rate). */
 export interface NodeStats {
   readonly time: string;
@@ -129,6 +135,8 @@ export interface NodeStats {
     readonly cpuCores: number;
     /** -1 where the kernel has no memory controller to tell. */
     readonly memoryWorkingSetBytes: number;
+    /** Absent for pods of the node's network. */
+    readonly network?: Traffic;
     readonly containers: readonly {
       readonly name: string;
       readonly cpuCores: number;

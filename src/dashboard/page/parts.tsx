@@ -1,6 +1,6 @@
 /** The parts of the page: nodes, pods, events, and the door. Text from the cluster is only ever set as text. */
 import { useState } from 'preact/hooks';
-import type { EventRow, NodeRow, PodRow } from '../rows.js';
+import type { EventRow, NodeRow, PodRow, Usage } from '../rows.js';
 import { Chart } from './chart.js';
 import { age, bytes, cores } from './format.js';
 import type { PageState } from './store.js';
@@ -119,11 +119,21 @@ export function Pods({ state, now }: { state: PageState; now: number }) {
           <table>
             <thead>
               <tr>
-                {['Namespace', 'Name', 'Ready', 'Status', 'Restarts', 'CPU', 'Memory', 'IP', 'Node', 'Age'].map(
-                  name => (
-                    <th key={name}>{name}</th>
-                  ),
-                )}
+                {[
+                  'Namespace',
+                  'Name',
+                  'Ready',
+                  'Status',
+                  'Restarts',
+                  'CPU',
+                  'Memory',
+                  'Received / sent',
+                  'IP',
+                  'Node',
+                  'Age',
+                ].map(name => (
+                  <th key={name}>{name}</th>
+                ))}
               </tr>
             </thead>
             <tbody>
@@ -151,12 +161,17 @@ function PodLine({ pod, state, now }: { pod: PodRow; state: PageState; now: numb
       <td class="number">{pod.restarts}</td>
       <td class="number">{usage ? cores(usage.cpuCores) : '–'}</td>
       <td class="number">{usage ? bytes(usage.memoryBytes) : '–'}</td>
+      <td class="number">{traffic(usage)}</td>
       <td class="mono">{pod.ip}</td>
       <td>{pod.node}</td>
       <td class="number">{age(pod.created, now)}</td>
     </tr>
   );
 }
+
+/** Received and sent, since the pod was made. */
+const traffic = (usage: Usage | undefined): string =>
+  usage?.network ? `${bytes(usage.network.receivedBytes)} / ${bytes(usage.network.sentBytes)}` : '–';
 
 function tone(status: string): string {
   if (status === 'Running') return 'good';
