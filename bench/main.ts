@@ -1,6 +1,6 @@
 /**
  * All benches in one go, on one machine: `npm run bench [-- PART…] [--json] [--quick]`. Parts: sandbox, pods, deployments,
- * api, memory, scheduler, life, dns.
+ * api, memory, scheduler, life, dns, services.
  * KEELSON_TEST_STATE names the folder for the clusters' state, on the file system to be measured; default /tmp.
  * Every loop is bounded, every request goes to loopback, and everything runs in namespaces of its own.
  */
@@ -17,6 +17,7 @@ import { benchMemory } from './memory.js';
 import { benchPods, stateFolder } from './pods.js';
 import { isMet, type Row, ratioOf, tableOf } from './report.js';
 import { benchScheduler } from './scheduler.js';
+import { benchServices } from './services.js';
 
 interface Scale {
   readonly quick: boolean;
@@ -30,6 +31,7 @@ const parts: Readonly<Record<string, (scale: Scale) => Promise<Row[]> | Row[]>> 
     benchApi(quick ? { requests: 500, watchers: 100, pods: 500 } : { requests: 2000, watchers: 1000, pods: 10_000 }),
   memory: ({ quick }) => benchMemory(quick ? 20 : 100),
   dns: ({ quick }) => benchDns({ services: 10_000, queries: quick ? 20_000 : 200_000 }),
+  services: ({ quick }) => benchServices({ sizes: quick ? [10, 1000] : [10, 1000, 10_000], rounds: 30 }),
   life: ({ quick }) =>
     benchLife(quick ? { rounds: 5, pods: 20, windowMs: 5000 } : { rounds: 30, pods: 200, windowMs: 20_000 }),
   scheduler: async ({ quick }) => [
