@@ -78,6 +78,8 @@ test('a pod appears by itself, with address, live usage and its events; and goes
   // CPU of the busy one comes from its cgroup: whatever share this machine gives it, but far more than idle
   const cpu = page.locator('[data-pod="default/busy"] td:nth-child(6)');
   await expect.poll(async () => cpu.textContent(), { timeout: 20_000 }).toMatch(/^([1-9]\d{1,2}m|\d\.\d\d)$/);
+  const traffic = page.locator('[data-pod="default/busy"] td:nth-child(8)');
+  await expect.poll(async () => traffic.textContent(), { timeout: 20_000 }).toMatch(/^[\d.]+ \w+ \/ [\d.]+ \w+$/);
   const memory = page.locator('[data-pod="default/busy"] td:nth-child(7)');
   await expect.poll(async () => memory.textContent(), { timeout: 20_000 }).toMatch(/^[\d.]+ [KM]iB$/);
   await page.locator('[aria-label=events] li', { hasText: 'Started' }).first().waitFor();
