@@ -8,7 +8,7 @@
  */
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { nftCount } from '../native/index.js';
+import { type AddressInfo, conntrackDelete, type ForgetConnections, netlink, nftCount } from '../native/index.js';
 import { writeFileAtomic } from '../src/base/atomic-file.js';
 import { CniError, type PortMapping } from './contract.js';
 import { nft } from './rules.js';
@@ -27,6 +27,7 @@ export interface Mapped {
 
 const table = 'keelson_hostports';
 const ipv4 = 2;
+const udp = 17;
 /** The rules of `portmapRules`: what is counted to see whether somebody flushed them. */
 const ruleCount = 8;
 
@@ -57,12 +58,24 @@ export class Portmap {
     this.#mapped.delete(containerID);
     this.#mapped.set(containerID, mapped);
     await this.#apply();
+    await forget(mapped, [mapped.address]);
   }
 
   async del(containerID: string): Promise<void> {
-    if (!this.#mapped.delete(containerID)) return;
+    const mapped = this.#mapped.get(containerID);
+    if (!mapped) return;
+    this.#mapped.delete(containerID);
     await this.#apply();
+    await forget(mapped, this.#holders(mapped));
     await rm(join(this.#folder, containerID), { force: true });
+  }
+
+  /** Addresses of others that have one of its ports by now. */
+  #holders({ ports }: Mapped): string[] {
+    const wanted = new Set(ports.map(({ hostPort }) => hostPort));
+    return [...this.#mapped.values()]
+      .filter(other => other.ports.some(({ hostPort }) => wanted.has(hostPort)))
+      .map(({ address }) => address);
   }
 
   async gc(valid: ReadonlySet<string>): Promise<void> {
@@ -97,6 +110,35 @@ export class Portmap {
     this.#turn = run.catch(() => {});
     return run;
   }
+}
+
+/**
+ * UDP has no end: a client that goes on would be led where the port led before. After the rules, so that its next packet
+ * meets them.
+ */
+async function forget({ ports }: Mapped, holders: readonly string[]): Promise<void> {
+  if (!ports.some(({ protocol }) => protocol === 'udp')) return;
+  const [found] = (await netlink(null, [{ op: 'address.list' }])) as [AddressInfo[]];
+  const own = found.filter(({ family }) => family === 4).map(({ address }) => address.split('/')[0]!);
+  await conntrackDelete(ipv4, udp, staleUdp(ports, own, holders));
+}
+
+/**
+ * Also what came while the port led nowhere, which was not translated. Pure.
+ * @param own addresses of the node
+ * @param holders who may keep connections of these ports
+ */
+export function staleUdp(
+  ports: readonly PortMapping[],
+  own: readonly string[],
+  holders: readonly string[],
+): ForgetConnections[] {
+  return ports
+    .filter(({ protocol }) => protocol === 'udp')
+    .flatMap(({ hostPort: port, containerPort, hostIP }) => {
+      const keep = holders.map(address => `${address} ${containerPort}`);
+      return (isWildcard(hostIP) ? own : [hostIP]).map(address => ({ ...(address && { address }), port, keep }));
+    });
 }
 
 /** Pure. One transaction: there is no moment without the ports that stay. */

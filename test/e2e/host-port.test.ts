@@ -1,6 +1,8 @@
 /** Ports of a node that lead to pods, from every side; and limits of a pod's bandwidth. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Cluster, eventually, startCluster } from '../helpers/cluster.js';
+import { type Cluster, eventually, groupsOf, startCluster } from '../helpers/cluster.js';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -75,6 +77,48 @@ test('a port that is taken refuses the next pod; when it is free, it leads to th
   await cluster.apply(pod('third', [{ containerPort: 8080, hostPort: 18080 }]));
   await ready('third');
   await eventually('it listens', async () => (await fetchFromNode('http://127.0.0.1:18080/')) === 'third');
+});
+
+test('a machine outside reaches the pod behind a port, by TCP and UDP, also the next pod that has it', async () => {
+  const both = (name: string) =>
+    pod(name, [
+      { containerPort: 9000, hostPort: 19000, protocol: 'UDP' },
+      { containerPort: 8080, hostPort: 19001 },
+    ]);
+  // in the pod's network: its busybox speaks no UDP
+  const server = `const s = require('dgram').createSocket('udp4');
+    s.on('message', (_, from) => s.send(process.argv[1], from.port, from.address)); s.bind(9000)`;
+  const serve = async (name: string): Promise<ChildProcess> => {
+    await ready(name);
+    const uid = (await cluster.kubectl('get', 'pod', name, '-o', 'jsonpath={.metadata.uid}')).trim();
+    const pid = [...groupsOf(cluster)].find(([group, pids]) => group.includes(uid) && pids.length > 0)?.[1][0];
+    return spawn('nsenter', ['-t', String(pid), '-n', process.execPath, '-e', server, name]);
+  };
+  const machine = spawn('unshare', ['-n', 'sleep', '300']);
+  const pid = String(machine.pid);
+  const outside = (...words: string[]) =>
+    cluster.enter('nsenter', '-t', pid, '-n', ...words).then(text => text.trim(), String);
+  await eventually('unshared', async () => (await readFile(`/proc/${pid}/comm`, 'utf8')) === 'sleep\n');
+  await cluster.enter('ip', 'link', 'add', 'up0', 'type', 'veth', 'peer', 'name', 'out', 'netns', pid);
+  await cluster.enter('sh', '-c', 'ip addr add 192.0.2.1/24 dev up0; ip link set up0 up');
+  await outside('sh', '-c', 'ip addr add 192.0.2.2/24 dev out; ip link set out up');
+  // always from one port: the kernel takes it for one connection
+  const client = `const s = require('dgram').createSocket('udp4'); s.bind(7000, () => s.send('x', 19000, '192.0.2.1'));
+    s.on('message', m => { console.log(String(m)); process.exit() }); setTimeout(() => process.exit(), 700)`;
+  const ask = () => outside(process.execPath, '-e', client);
+
+  await cluster.apply(both('before'));
+  const first = await serve('before');
+  await eventually('TCP', async () => (await outside('curl', '-sS', '-m', '2', '192.0.2.1:19001')) === 'before');
+  await eventually('UDP', async () => (await ask()).startsWith('before'));
+  first.kill();
+  await cluster.kubectl('delete', 'pod', 'before');
+  await ask();
+  await cluster.apply(both('after'));
+  const second = await serve('after');
+  await eventually('UDP', async () => (await ask()).startsWith('after'), 10_000);
+  second.kill();
+  machine.kill();
 });
 
 test('bandwidth annotations hold; a senseless one is told of', async () => {
