@@ -7,6 +7,7 @@ import type { Compare, Engine } from './engine.js';
 import { forbidden, notFound } from './errors.js';
 import { type AnyObject, type Kind, storeKey } from './kind.js';
 import { namespace as namespaceKind } from './kinds/namespace.js';
+import { assignIngressClass } from './network/default-ingress-class.js';
 import { assignPriority, oneGlobalDefault } from './scheduling/admit.js';
 import { allocateService } from './service/allocate.js';
 import { assignDefaultClass } from './volume/default-class.js';
@@ -20,6 +21,7 @@ const admitters: readonly Admitter[] = [
   assignPriority,
   oneGlobalDefault,
   assignDefaultClass,
+  assignIngressClass,
   admitLimits,
 ];
 

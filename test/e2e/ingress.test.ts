@@ -122,7 +122,7 @@ test('its class, its address, what kubectl says of it', async () => {
   ) as { address: string }[];
   await eventually('the status', async () => (await cluster.kubectl('get', 'ingress', 'paths')).includes(address));
   expect(await cluster.kubectl('get', 'ingress', 'paths', '--no-headers')).toMatch(
-    new RegExp(`^paths +\\S+ +a\\.example,\\*\\.wild\\.example +${address.replaceAll('.', '\\.')} +80 `),
+    new RegExp(`^paths +nginx +a\\.example,\\*\\.wild\\.example +${address.replaceAll('.', '\\.')} +80 `),
   );
   expect(await cluster.kubectl('get', 'ingressclass')).toMatch(/nginx +keelson\.dev\/ingress-nginx/);
   await cluster.apply(

@@ -12,16 +12,18 @@ export function isDefaultClass({ metadata: { annotations = {} } }: KubeObject): 
   return annotations[annotation] === 'true' || annotations[legacyAnnotation] === 'true';
 }
 
+const age = ({ metadata }: AnyObject): string => metadata.creationTimestamp ?? '';
+
+/** Of several defaults the youngest is taken; of two of the same second the one whose name comes first. */
+export const youngestFirst = (a: AnyObject, b: AnyObject): number =>
+  age(a) < age(b) ? 1 : age(a) > age(b) ? -1 : a.metadata.name < b.metadata.name ? -1 : 1;
+
 /** A claim that names no class gets the default one, the youngest if there are several. In place. */
 export function assignDefaultClass({ view }: Engine, kind: Kind, object: AnyObject): readonly [] {
   if (kind.kind !== 'PersistentVolumeClaim' || kind.group !== '') return [];
   const claim = object as unknown as PersistentVolumeClaim;
   if (storageClassOf(claim) !== undefined) return [];
-  const age = ({ metadata }: AnyObject): string => metadata.creationTimestamp ?? '';
-  const [chosen] = view
-    .list('StorageClass')
-    .filter(isDefaultClass)
-    .sort((a, b) => (age(a) < age(b) ? 1 : age(a) > age(b) ? -1 : a.metadata.name < b.metadata.name ? -1 : 1));
+  const [chosen] = view.list('StorageClass').filter(isDefaultClass).sort(youngestFirst);
   if (chosen) claim.spec = { ...claim.spec, storageClassName: chosen.metadata.name };
   return [];
 }
