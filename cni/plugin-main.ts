@@ -82,8 +82,9 @@ async function perform(type: string, command: Command, input: PluginInput): Prom
   return undefined;
 }
 
+/** Runtimes leave an empty list out. */
 function validOf({ config }: PluginInput): Set<string> {
-  const list = config['cni.dev/valid-attachments'];
+  const list = config['cni.dev/valid-attachments'] ?? [];
   if (!Array.isArray(list)) throw new CniError(7, 'cni.dev/valid-attachments: a list is required');
   return new Set(list.map(one => String((one as { containerID?: unknown }).containerID)));
 }

@@ -104,7 +104,7 @@ const ipam: Plugin = {
     const { fresh } = await ipamOf(input).ipam.allocate(input.containerID, input.ifName);
     if (!fresh) return;
     await ipamOf(input).ipam.release(input.containerID, input.ifName);
-    throw new CniError(100, `container ${input.containerID} has no address in network "${String(input.config.name)}"`);
+    throw new CniError(3, `container ${input.containerID} has no address in network "${String(input.config.name)}"`);
   },
   gc: (input, valid) => ipamOf(input).ipam.collect(valid),
 };

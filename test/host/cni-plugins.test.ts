@@ -73,12 +73,13 @@ inPrivateNetwork(import.meta.url, () => {
     const call = (environment: Record<string, string>, input: string) => {
       try {
         const options = { env: { ...process.env, ...environment }, input, encoding: 'utf8' as const };
-        return JSON.parse(execFileSync(join(own, 'keelson-ipam'), [], options));
+        return JSON.parse(execFileSync(join(own, 'keelson-ipam'), [], options) || '{}');
       } catch (error) {
         return JSON.parse((error as { stdout: string }).stdout);
       }
     };
     const config = JSON.stringify({ cniVersion: '1.0.0', name: 'net', ipam });
+    const garbage = config.replace('{', '{"cni.dev/valid-attachments":5,');
     const add = { CNI_COMMAND: 'ADD', CNI_CONTAINERID: 'x', CNI_NETNS: '/x', CNI_IFNAME: 'eth0' };
     test.each([
       ['VERSION', { CNI_COMMAND: 'VERSION' }, '{"cniVersion":"1.0.0"}', { cniVersion: '1.0.0' }],
@@ -88,9 +89,19 @@ inPrivateNetwork(import.meta.url, () => {
       ['a version of the future', add, config.replace('1.0.0', '9.0.0'), { code: 1 }],
       ['no range', add, '{"cniVersion":"1.0.0","name":"net"}', { code: 7 }],
       ['no name', add, '{"cniVersion":"1.0.0"}', { code: 7 }],
+      ['STATUS', { CNI_COMMAND: 'STATUS' }, config, {}],
+      ['CHECK of one that nobody knows', { ...add, CNI_COMMAND: 'CHECK', CNI_CONTAINERID: 'y' }, config, { code: 3 }],
+      ['GC of a list that is none', { CNI_COMMAND: 'GC' }, garbage, { code: 7 }],
       ['an address', add, config, { cniVersion: '1.0.0', ips: [{ gateway: '10.88.0.1' }] }],
     ])('%s', (_, environment, input, answer) => {
       expect(call(environment, input)).toMatchObject(answer);
+    });
+
+    test('CHECK finds what ADD gave; GC without a list takes all of it back', () => {
+      expect(call(add, config)).toHaveProperty('ips');
+      expect(call({ ...add, CNI_COMMAND: 'CHECK' }, config)).toEqual({});
+      expect(call({ CNI_COMMAND: 'GC' }, config)).toEqual({});
+      expect(call({ ...add, CNI_COMMAND: 'CHECK' }, config)).toMatchObject({ code: 3 });
     });
   });
 
