@@ -28,13 +28,19 @@ export function change(table: string, word: 'add' | 'delete', texts: Iterable<st
 /** Which elements are needed, by how many entries: each is in the kernel once. */
 export class ElementUses {
   readonly #uses = new Map<string, number>();
-  #before = new Set<string>();
+  readonly #before = new Set<string>();
+  /** Since the last `difference`, which so costs as much as what has changed. */
+  readonly #touched = new Set<string>();
 
   put(elements: Iterable<string>): void {
-    for (const element of elements) this.#uses.set(element, (this.#uses.get(element) ?? 0) + 1);
+    for (const element of elements) {
+      this.#uses.set(element, (this.#uses.get(element) ?? 0) + 1);
+      this.#touched.add(element);
+    }
   }
   take(elements: Iterable<string>): void {
     for (const element of elements) {
+      this.#touched.add(element);
       const left = (this.#uses.get(element) ?? 0) - 1;
       if (left > 0) this.#uses.set(element, left);
       else this.#uses.delete(element);
@@ -43,6 +49,7 @@ export class ElementUses {
   clear(): void {
     this.#uses.clear();
     this.#before.clear();
+    this.#touched.clear();
   }
   all(): Iterable<string> {
     return this.#uses.keys();
@@ -55,10 +62,12 @@ export class ElementUses {
   }
   /** What has changed since the last call. */
   difference(): { gone: string[]; come: string[] } {
-    const now = new Set(this.#uses.keys());
-    const gone = [...this.#before].filter(element => !now.has(element));
-    const come = [...now].filter(element => !this.#before.has(element));
-    this.#before = now;
+    const touched = [...this.#touched];
+    this.#touched.clear();
+    const gone = touched.filter(element => this.#before.has(element) && !this.#uses.has(element));
+    const come = touched.filter(element => !this.#before.has(element) && this.#uses.has(element));
+    for (const element of gone) this.#before.delete(element);
+    for (const element of come) this.#before.add(element);
     return { gone, come };
   }
 }
