@@ -3,8 +3,10 @@
  * crosses the bridge: pods have none, so one pod must not give it to another by a router advertisement (CVE-2020-10749).
  * Only our own chains are ever flushed or deleted; other parts of the node may have theirs in the same tables.
  */
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { describe } from '../src/base/errors.js';
+import { runNft } from '../src/base/nft.js';
 import { CniError } from './contract.js';
 
 interface Chain {
@@ -66,19 +68,10 @@ async function isEmpty(table: string): Promise<boolean> {
 }
 
 /** One transaction of the nft program. */
-export function nft(rules: string): Promise<void> {
-  const child = spawn('nft', ['-f', '-'], { stdio: ['pipe', 'ignore', 'pipe'] });
-  let complaint = '';
-  child.stderr.on('data', chunk => {
-    complaint += chunk;
-  });
-  child.stdin.on('error', () => undefined); // nft ended before it read all; its exit status says why
-  child.stdin.end(rules);
-  return new Promise((resolve, reject) => {
-    child.on('error', cause => reject(new CniError(100, 'Cannot run nft', 'install the package nftables', { cause })));
-    child.on('close', code => {
-      if (code === 0) resolve();
-      else reject(new CniError(100, 'nft refused the rules of the pod network', complaint.trim()));
-    });
-  });
+export async function nft(rules: string): Promise<void> {
+  try {
+    await runNft(rules);
+  } catch (cause) {
+    throw new CniError(100, 'Cannot change the rules of the pod network', describe(cause), { cause });
+  }
 }

@@ -7,10 +7,10 @@ import { writeFile } from 'node:fs/promises';
 import { nftCount } from '../../native/index.js';
 import { describe } from '../../src/base/errors.js';
 import type { Logger } from '../../src/base/log.js';
+import { runNft } from '../../src/base/nft.js';
 import type { KubeObject } from '../../src/kube/meta.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { type PolicyPeers, policyPeersKind } from '../../src/kube/policy-peers.js';
-import { runNft } from '../nft.js';
 import { policyTable, removeTable, wholeTable } from './nft-text.js';
 import { isSelected, type LocalPod, planPolicies } from './plan.js';
 

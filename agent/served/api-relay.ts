@@ -3,7 +3,7 @@
  * controller, a unix socket perhaps. TLS ends there, not here, so pods check the API's own certificate.
  */
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
-import { runNft } from '../nft.js';
+import { runNft } from '../../src/base/nft.js';
 import type { Listener } from './served-service.js';
 
 const servicePort = 443;

@@ -16,10 +16,9 @@ export const tableOf = (family: Family): string => `${words[family].table} ${tab
 export const firstMark = 0x4b000000;
 const ownMark = 'meta mark & 0xff000000 == 0x4b000000';
 
-const sets = ['vips', 'nodes', 'served', 'none', 'node_none', 'guarded', 'allowed'] as const;
-const maps = ['masquerades', 'node_masquerades', 'inside', 'node_inside', 'hairpin'] as const;
-export type SetName = (typeof sets)[number] | (typeof maps)[number];
-export const setNames: readonly SetName[] = [...sets, ...maps];
+type SetName =
+  | ('vips' | 'nodes' | 'served' | 'none' | 'node_none' | 'guarded' | 'allowed')
+  | ('masquerades' | 'node_masquerades' | 'inside' | 'node_inside' | 'hairpin');
 
 function declarations(address: string): readonly (readonly ['set' | 'map', SetName, string])[] {
   const service = `${address} . inet_proto . inet_service`;

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-export { runNft as nft } from '../../nft.js';
+export { runNft as nft } from '../../../src/base/nft.js';
 
 /** What nft prints as JSON. Rejects if there is no such thing. */
 export async function nftJson(...args: string[]): Promise<{ nftables: Record<string, unknown>[] }> {
