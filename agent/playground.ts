@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cgroupApply, cgroupKill, cgroupRemove, createSandbox } from '../native/index.js';
-import { UserError } from '../src/base/errors.js';
+import { codeOf, UserError } from '../src/base/errors.js';
 import type { Container, Pod } from '../src/kube/pod.js';
 import { containerFiles } from './cgroups/resources.js';
 import type { ContainerStreams } from './containers/contract.js';
@@ -31,7 +31,8 @@ export interface Playground {
   readonly pausePid: number;
   readonly pid: number;
   readonly cgroup: string;
-  readonly streams: ContainerStreams;
+  /** Undefined if it had ended before anybody could be connected with it: then there is its output. */
+  readonly streams: ContainerStreams | undefined;
   /** Everything it writes, from the first byte (an attach would miss what came before it). Without a terminal only. */
   readonly output: AsyncIterable<Buffer>;
   /** Resolves with its exit code. */
@@ -102,7 +103,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
       logPath: join(directory, 'output.log'),
       runDirectory: directory,
     });
-    const streams = await runtime.attach(handle, { stdin: true, tty: options.tty });
+    const streams = await runtime.attach(handle, { stdin: true, tty: options.tty }).catch(unlessEnded);
     const ended = new AbortController();
     const exited = handle.exited().then(record => {
       ended.abort();
@@ -114,6 +115,11 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     await remove().catch(() => {});
     throw error;
   }
+}
+
+/** Its shim has gone, and the socket with it. */
+function unlessEnded(error: unknown): undefined {
+  if (!['ENOENT', 'ECONNREFUSED', 'ECONNRESET'].includes(codeOf(error) ?? '')) throw error;
 }
 
 /** The words as typed: `$$` would be one `$` in a Pod, `$(VAR)` a variable. */

@@ -49,11 +49,11 @@ export function registerSandbox(program: Command): void {
         limits,
       });
       process.stderr.write(`${describe(run.pausePid, run.pid, run.cgroup)}\n`);
-      process.stdin.pipe(run.streams.stdin as NodeJS.WritableStream);
+      if (run.streams?.stdin) process.stdin.pipe(run.streams.stdin);
       // a Ctrl-C ends the sandbox, not only us
       process.once('SIGINT', () => void run.close());
       process.once('SIGTERM', () => void run.close());
-      if (flags.tty) run.streams.stdout.pipe(process.stdout);
+      if (flags.tty && run.streams) run.streams.stdout.pipe(process.stdout);
       else for await (const part of run.output) process.stdout.write(part);
       process.exitCode = await run.exited;
       await run.close();
