@@ -138,11 +138,11 @@ case $mode in
     boot "$lab/command.sh"
     ;;
   test)
-    # two VMs, each on a processor of its own: the slowest two files in one, all others in the other
-    slow='dist/test/lab/ipvs.test.js dist/test/lab/pressure.test.js'
+    # two VMs, each on a processor of its own: these files in one, all others in the other, about as long
+    these='dist/test/lab/ipvs.test.js dist/test/lab/pressure.test.js dist/test/lab/plain-node.test.js'
     others=
-    for file in dist/test/lab/*.test.js; do case " $slow " in *" $file "*) ;; *) others="$others $file" ;; esac; done
-    test_in_vm second $slow >"$lab/second.console" 2>&1 &
+    for file in dist/test/lab/*.test.js; do case " $these " in *" $file "*) ;; *) others="$others $file" ;; esac; done
+    test_in_vm second $these >"$lab/second.console" 2>&1 &
     second=$!
     code=0
     test_in_vm first $others || code=$?
