@@ -44,8 +44,8 @@ export class ContainerCare {
     if (!live) return;
     const facts = this.of.facts;
     const now = this.of.node.now();
-    const remainingMs = remainingGraceMs(facts, graceMs, now);
-    const hook = graceMs > 0 ? containerOf(this.of.pod, name)?.lifecycle?.preStop : undefined;
+    const remainingMs = remainingGraceMs(this.of.pod, facts, graceMs, now);
+    const hook = remainingMs > 0 ? containerOf(this.of.pod, name)?.lifecycle?.preStop : undefined;
     const extraMs = hook ? minimumGraceMs : 0;
     this.of.setContainer(name, {
       ...factsOf(facts, name),

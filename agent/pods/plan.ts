@@ -161,9 +161,16 @@ function planStop(pod: Pod, facts: PodFacts, graceMs: number, now: number): PodP
 /** A pod that must stop leaves its containers at least this long, even if others used up the grace (rule A4.3). */
 export const minimumGraceMs = 2000;
 
-/** What a container that is asked now gets of the pod's grace: sidecars come last and share it, but never below the minimum. */
-export function remainingGraceMs({ termination, stopBy }: PodFacts, graceMs: number, now: number): number {
+/**
+ * What a container that is asked now gets of the pod's grace: sidecars come last and share it, but never below the minimum.
+ * Nothing where all of these would be over by now: then it has been asked before, by agents that have died meanwhile, and
+ * the next one would ask again.
+ */
+export function remainingGraceMs(pod: Pod, { termination, stopBy }: PodFacts, graceMs: number, now: number): number {
   if (!termination || stopBy === undefined) return graceMs;
+  // a hook's, the pod's own, and one for each sidecar
+  const minimums = 2 + initContainers(pod).filter(isSidecar).length;
+  if (now > stopBy + minimums * minimumGraceMs) return 0;
   return Math.min(graceMs, Math.max(minimumGraceMs, stopBy - now));
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { factsOf, type LiveRun } from '../../agent/pods/facts.js';
-import { plan } from '../../agent/pods/plan.js';
+import { plan, remainingGraceMs } from '../../agent/pods/plan.js';
 import { podPhase, podStatus } from '../../agent/pods/status.js';
 import type { Container, Pod, PodPhase } from '../../src/kube/pod.js';
 import { PodSimulation } from '../helpers/pod-simulation.js';
@@ -363,4 +363,22 @@ describe('probes and hooks', () => {
     } as Pod;
     expect(conditions(opened)['Ready']?.status).toBe('True');
   });
+});
+
+test('a grace that is long over is not given again by every new agent', () => {
+  const container = { name: 'app', image: 'i' };
+  const sidecar = { name: 'side', image: 'i', restartPolicy: 'Always' };
+  const pod = (initContainers: object[]) =>
+    ({ metadata: { name: 'p' }, spec: { containers: [container], initContainers } }) as unknown as Pod;
+  const facts = {
+    nextSandbox: 1,
+    containers: {},
+    startTime: '',
+    tornDown: false,
+    termination: { deleted: true, failed: false, graceMs: 30_000 },
+    stopBy: 100_000,
+  };
+  const left = (now: number, sidecars: object[] = []) => remainingGraceMs(pod(sidecars), facts, 30_000, now);
+  expect([left(80_000), left(99_000), left(101_000), left(104_001)]).toEqual([20_000, 2000, 2000, 0]);
+  expect([left(104_001, [sidecar]), left(106_001, [sidecar])]).toEqual([2000, 0]);
 });
