@@ -7,7 +7,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cgroupKill, cgroupRemove, type LinkInfo, netlink, writeFiles } from '../native/index.js';
+import { type AddressInfo, cgroupKill, cgroupRemove, type LinkInfo, netlink, writeFiles } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
 import { removeServices } from './proxy/remove.js';
 
@@ -35,6 +35,7 @@ export async function resetNode(target: ResetTarget, say: (line: string) => void
   }
   if (target.network) {
     await attempt('bridge cni0 and its links', removeLinks);
+    await attempt('Service addresses on loopback', removeServed);
     await attempt('the rules, links and virtual servers of Services', removeServices);
     await attempt('nft tables keelson', removeRules);
   }
@@ -60,9 +61,24 @@ async function removeLinks(): Promise<boolean> {
   return true;
 }
 
+/** Of kubernetes and kube-dns, which an agent that was killed has left. */
+async function removeServed(): Promise<boolean> {
+  const [links, addresses] = (await netlink(null, [{ op: 'link.list' }, { op: 'address.list' }])) as [
+    LinkInfo[],
+    AddressInfo[],
+  ];
+  const loopback = links.find(({ name }) => name === 'lo')?.index;
+  const served = ['10.96.0.1', '10.96.0.10'];
+  const hosts = addresses.filter(({ index }) => index === loopback).map(({ address }) => address.split('/')[0] ?? '');
+  const ours = hosts.filter(address => served.includes(address));
+  for (const address of ours)
+    await netlink(null, [{ op: 'address.delete', dev: 'lo', address: `${address}/32`, ifMissing: 'ignore' }]);
+  return ours.length > 0;
+}
+
 async function removeRules(): Promise<boolean> {
   const tables = await nft(['list', 'tables']);
-  const ours = [...tables.matchAll(/^table (\w+) (keelson(?:_hostports)?)$/gm)];
+  const ours = [...tables.matchAll(/^table (\w+) (keelson(?:_hostports|_policies|_served)?)$/gm)];
   for (const [, family = 'ip', name = 'keelson'] of ours) await nft(['delete', 'table', family, name]);
   return ours.length > 0;
 }

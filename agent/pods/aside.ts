@@ -49,7 +49,7 @@ export class AsidePods {
   }
 
   async #again(uid: string): Promise<void> {
-    const result = await adoptAgain(this.node, uid);
+    const result = await adoptAgain(this.node, uid).catch(() => 'aside' as const);
     const waiting = this.#waiting.get(uid);
     if (!waiting) return;
     if (result === 'aside') {

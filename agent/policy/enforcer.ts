@@ -24,8 +24,8 @@ const bridgeSwitch = '/proc/sys/net/bridge/bridge-nf-call-iptables';
 export class PolicyEnforcer {
   readonly #policies = new Map<string, PolicyPeers>();
   readonly #pods = new Map<string, LocalPod>();
-  /** What is in the kernel. */
-  #applied = '';
+  /** What is in the kernel. Undefined: perhaps rules of a former agent, whose policies may be gone. */
+  #applied: string | undefined;
   #rules = 0;
   #turn: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
@@ -131,11 +131,11 @@ export class PolicyEnforcer {
   }
 
   async #check(): Promise<void> {
-    if (this.#applied === '' || !this.#known) return;
+    if (!this.#applied || !this.#known) return;
     const { rules } = await nftCount(ipv4, policyTable, ['pods_in', 'pods_out']).catch(() => ({ rules: -1 }));
-    if (rules === this.#rules || this.#applied === '') return;
+    if (rules === this.#rules || !this.#applied) return;
     this.log.warn('somebody has changed the rules of NetworkPolicies: they are restored');
-    this.#applied = '';
+    this.#applied = undefined;
     await this.#apply();
   }
 }

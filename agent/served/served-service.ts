@@ -65,7 +65,12 @@ export class ServedService {
 
   async #serve(address: string): Promise<void> {
     await netlink(null, [{ op: 'address.add', dev: 'lo', address: `${address}/32`, ifExists: 'ignore' }]);
-    this.#served = { address, listener: await this.of.listen(address) };
+    try {
+      this.#served = { address, listener: await this.of.listen(address) };
+    } catch (error) {
+      await dropAddress(address);
+      throw error;
+    }
   }
 
   async #leave(): Promise<void> {
@@ -73,9 +78,12 @@ export class ServedService {
     if (!served) return;
     this.#served = undefined;
     await served.listener.close();
-    await netlink(null, [{ op: 'address.delete', dev: 'lo', address: `${served.address}/32`, ifMissing: 'ignore' }]);
+    await dropAddress(served.address);
   }
 }
+
+const dropAddress = (address: string) =>
+  netlink(null, [{ op: 'address.delete', dev: 'lo', address: `${address}/32`, ifMissing: 'ignore' }]);
 
 /** The address, if it is the agent that answers there. Pure. */
 export function addressToServe({ metadata, spec }: Service): string | undefined {

@@ -132,6 +132,29 @@ test('egress: names and one peer only, then a block with an exception', async ()
   await becomes({ db: false, dbOther: false, web: true, dns: false }, look);
 });
 
+test('a policy that goes while no agent is there is gone for the next one', async () => {
+  await cluster.apply(policy('brief', { podSelector: { matchLabels: { app: 'db' } } }));
+  await becomes({ friend: false, stranger: false, node: true }, () => all('db'));
+  const others = ['deny', 'own', 'other', 'late', 'out'];
+  const agent = cluster.pidOf('agent');
+  process.kill(agent, 'SIGSTOP');
+  await cluster.kubectl('delete', 'networkpolicy', 'brief', ...others, '--ignore-not-found');
+  process.kill(agent, 'SIGKILL');
+  await becomes({ friend: true, stranger: true, node: true }, () => all('db'));
+  await cluster.apply(
+    policy('other', {
+      podSelector: { matchLabels: { app: 'web' } },
+      ingress: [
+        {
+          from: [{ namespaceSelector: { matchLabels: { team: 'b' } } }],
+          ports: [{ protocol: 'TCP', port: 'http' }],
+        },
+      ],
+    }),
+  );
+  await eventually('it holds', async () => !(await all('web', 8081)).stranger);
+});
+
 test('rules survive the agent, are restored when somebody takes them, and go with the policies', async () => {
   await cluster.crash('agent');
   expect((await all('web')).stranger).toBe(true);
