@@ -97,7 +97,7 @@ async function adoptRecorded(node: PodNode, { pod, startTime }: PodRecord): Prom
   const paths = podPaths(node.directories, pod, pod.status?.qosClass ?? qosClass(pod.spec));
   const { record, sandbox } = await adoptSandbox(node, paths);
   // what its former agent has told the kernel still stands
-  if (sandbox) void node.policies.admit(pod, sandbox.ip).catch(() => {});
+  if (sandbox) void node.policies.admit(pod, sandbox.ip ? [sandbox.ip] : []).catch(() => {});
   const live = new Map<string, LiveContainer>();
   const containers: Record<string, ContainerFacts> = {};
   const sameBoot = record?.bootID === node.bootID;

@@ -100,7 +100,7 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     await failpoint('sandbox.afterNetwork');
     const identity = { pid: pause.pid, startTime: pause.startTime };
     const ip = addressOf(network);
-    await node.policies.admit(pod, ip);
+    await node.policies.admit(pod, ip ? [ip] : []);
     await writeFiles([
       ...podEtcFiles(pod, paths, node.dns, hostNetwork ? node.hostIP : ip),
       sandboxRecordFile(paths, {

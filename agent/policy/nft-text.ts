@@ -3,52 +3,86 @@
  * its policies; large sets of peers are sets of the kernel. Egress and ingress are base chains of their own: to be accepted
  * by the one leads to the other. Pure.
  */
-import type { Allowed, Direction, PolicyPlan } from './plan.js';
+import { podLinkGroup } from '../../cni/rules.js';
+import type { Allowed, Direction, Family, PolicyPlan } from './plan.js';
 
 export const policyTable = 'keelson_policies';
 
 const directions = ['in', 'out'] as const;
 /** Whose address is compared with the peers. */
-const peerOf: Readonly<Record<Direction, string>> = { in: 'ip saddr', out: 'ip daddr' };
+const peerOf = (family: Family, direction: Direction): string => `${family} ${direction === 'in' ? 'saddr' : 'daddr'}`;
+const typeOf = (family: Family): string => (family === 'ip' ? 'ipv4_addr' : 'ipv6_addr');
 
 /** The table as a whole, in the place of whatever is there. */
 export function wholeTable(plan: PolicyPlan): string {
+  const { family } = plan;
   return [
-    `add table ip ${policyTable}`,
-    `delete table ip ${policyTable}`,
-    `table ip ${policyTable} {`,
+    removeTable(family),
+    `table ${family} ${policyTable} {`,
     ...directions.flatMap(direction => setsOf(plan, direction)),
     ...directions.flatMap(direction => policyChains(plan, direction)),
     ...directions.flatMap(direction => groupChains(plan, direction)),
     ...directions.map(direction => podsMap(plan, direction)),
-    ...baseChains,
+    ...baseChains(family),
     '}',
-    '',
+    family === 'ip6' ? noLinkLocal : '',
   ].join('\n');
 }
 
-export const removeTable = `add table ip ${policyTable}\ndelete table ip ${policyTable}\n`;
+/** Success if it is not there. */
+export function removeTable(family: Family): string {
+  const tables = family === 'ip' ? ['ip'] : ['ip6', 'bridge'];
+  return tables.map(of => `add table ${of} ${policyTable}\ndelete table ${of} ${policyTable}\n`).join('');
+}
+
+/** How neighbours find each other (RFC 4861), and who listens to which group (RFC 3810): without, nobody reaches anybody. */
+const neighbours =
+  '{ nd-neighbor-solicit, nd-neighbor-advert, mld-listener-query, mld-listener-report, mld-listener-done, mld2-listener-report }';
 
 /** What came in answer, or belongs to what was allowed, goes on: so do connections that are older than a policy. */
-const baseChains = [
-  'chain leave { type filter hook forward priority -5; policy accept;',
-  'ct state established,related accept',
-  'ip saddr vmap @pods_out',
-  '}',
-  'chain enter { type filter hook forward priority -4; policy accept;',
-  'ct state established,related accept',
-  'ip daddr vmap @pods_in',
-  '}',
-  // the node's own addresses, the cluster's DNS among them; what the node itself sends to its pods is always allowed
-  'chain node { type filter hook input priority -5; policy accept;',
-  'ct state established,related accept',
-  'ip saddr vmap @pods_out',
-  '}',
-];
+function baseChains(family: Family): string[] {
+  const always = [
+    'ct state established,related accept',
+    ...(family === 'ip6' ? [`icmpv6 type ${neighbours} accept`] : []),
+  ];
+  return [
+    'chain leave { type filter hook forward priority -5; policy accept;',
+    ...always,
+    `${family} saddr vmap @pods_out`,
+    '}',
+    'chain enter { type filter hook forward priority -4; policy accept;',
+    ...always,
+    `${family} daddr vmap @pods_in`,
+    '}',
+    // the node's own addresses, the cluster's DNS among them; what the node itself sends to its pods is always allowed
+    'chain node { type filter hook input priority -5; policy accept;',
+    ...always,
+    `${family} saddr vmap @pods_out`,
+    '}',
+  ];
+}
 
-function podsMap({ groups }: PolicyPlan, direction: Direction): string {
+/**
+ * Every link has an address of its own making (RFC 4291, 2.5.6) that no policy speaks of: pods must not get round their
+ * policies by it. Nothing but neighbour discovery goes that way, as long as any pod of this node has a policy.
+ */
+const noLinkLocal = [
+  `table bridge ${policyTable} {`,
+  ...['forward', 'input'].map(hook =>
+    [
+      `chain ${hook} { type filter hook ${hook} priority -5; policy accept;`,
+      `iifgroup ${podLinkGroup} ip6 saddr fe80::/10 icmpv6 type != ${neighbours} drop`,
+      `iifgroup ${podLinkGroup} ip6 saddr fe80::/10 meta l4proto != icmpv6 drop`,
+      '}',
+    ].join('\n'),
+  ),
+  '}',
+  '',
+].join('\n');
+
+function podsMap({ family, groups }: PolicyPlan, direction: Direction): string {
   const elements = [...groups[direction]].map(([address, group]) => `${address} : goto group_${direction}_${group}`);
-  return `map pods_${direction} { type ipv4_addr : verdict; ${elementsText(elements)} }`;
+  return `map pods_${direction} { type ${typeOf(family)} : verdict; ${elementsText(elements)} }`;
 }
 
 const elementsText = (elements: readonly string[]): string =>
@@ -57,19 +91,19 @@ const elementsText = (elements: readonly string[]): string =>
 const setName = (direction: Direction, policy: string, i: number): string => `peers_${direction}_${policy}_${i}`;
 const chainName = (direction: Direction, policy: string): string => `policy_${direction}_${policy}`;
 
-function setsOf({ rules }: PolicyPlan, direction: Direction): string[] {
+function setsOf({ family, rules }: PolicyPlan, direction: Direction): string[] {
   return [...rules[direction]].flatMap(([policy, all]) =>
     all.flatMap(({ peers }, i) =>
       peers && peers.addresses.length > 0
-        ? [`set ${setName(direction, policy, i)} { type ipv4_addr; ${elementsText(peers.addresses)} }`]
+        ? [`set ${setName(direction, policy, i)} { type ${typeOf(family)}; ${elementsText(peers.addresses)} }`]
         : [],
     ),
   );
 }
 
-function policyChains({ rules }: PolicyPlan, direction: Direction): string[] {
+function policyChains({ family, rules }: PolicyPlan, direction: Direction): string[] {
   return [...rules[direction]].map(([policy, all]) => {
-    const lines = all.flatMap((allowed, i) => linesOf(allowed, direction, setName(direction, policy, i)));
+    const lines = all.flatMap((allowed, i) => linesOf(allowed, { family, direction }, setName(direction, policy, i)));
     return [`chain ${chainName(direction, policy)} {`, ...lines, '}'].join('\n');
   });
 }
@@ -82,14 +116,13 @@ function groupChains({ members }: PolicyPlan, direction: Direction): string[] {
 }
 
 /** Every way to say who, with every way to say what. */
-function linesOf({ peers, ports }: Allowed, direction: Direction, set: string): string[] {
-  const who = peers ? whoOf(peers, direction, set) : [''];
-  const what = ports ? whatOf(ports) : [''];
+function linesOf({ peers, ports }: Allowed, of: { family: Family; direction: Direction }, set: string): string[] {
+  const who = peers ? whoOf(peers, peerOf(of.family, of.direction), set) : [''];
+  const what = ports ? whatOf(ports, of.family) : [''];
   return who.flatMap(w => what.map(p => [w, p, 'accept'].filter(Boolean).join(' ')));
 }
 
-function whoOf({ addresses, blocks }: NonNullable<Allowed['peers']>, direction: Direction, set: string): string[] {
-  const peer = peerOf[direction];
+function whoOf({ addresses, blocks }: NonNullable<Allowed['peers']>, peer: string, set: string): string[] {
   const known = addresses.length > 0 ? [`${peer} @${set}`] : [];
   const ranges = blocks.map(({ cidr, except = [] }) =>
     except.length > 0 ? `${peer} ${cidr} ${peer} != { ${except.join(', ')} }` : `${peer} ${cidr}`,
@@ -97,10 +130,10 @@ function whoOf({ addresses, blocks }: NonNullable<Allowed['peers']>, direction: 
   return [...known, ...ranges];
 }
 
-function whatOf({ ranges, named }: NonNullable<Allowed['ports']>): string[] {
+function whatOf({ ranges, named }: NonNullable<Allowed['ports']>, family: Family): string[] {
   const numbers = ranges.map(({ protocol, from, to }) =>
     from === 0 ? `meta l4proto ${protocol}` : `${protocol} dport ${from === to ? from : `${from}-${to}`}`,
   );
   const pairs = [...new Set(named.map(({ address, protocol, port }) => `${address} . ${protocol} . ${port}`))];
-  return pairs.length > 0 ? [...numbers, `ip daddr . meta l4proto . th dport { ${pairs.join(', ')} }`] : numbers;
+  return pairs.length > 0 ? [...numbers, `${family} daddr . meta l4proto . th dport { ${pairs.join(', ')} }`] : numbers;
 }

@@ -9,11 +9,13 @@ import type { Pod } from '../../src/kube/pod.js';
 import type { PeerRule, PolicyPeers } from '../../src/kube/policy-peers.js';
 
 export type Direction = 'in' | 'out';
+export type Family = 'ip' | 'ip6';
 
 /** A pod of this node with a network of its own. */
 export interface LocalPod {
   readonly pod: Pod;
-  readonly address: string;
+  /** Of either family. */
+  readonly addresses: readonly string[];
 }
 
 export interface PortRange {
@@ -38,8 +40,9 @@ export interface Allowed {
   readonly ports?: { readonly ranges: readonly PortRange[]; readonly named: readonly PortOf[] };
 }
 
-/** What the kernel is to do, whatever it is told with. */
+/** What the kernel is to do in one family, whatever it is told with. */
 export interface PolicyPlan {
+  readonly family: Family;
   /** Address of a pod → the group of policies that select it. */
   readonly groups: Readonly<Record<Direction, ReadonlyMap<string, string>>>;
   /** Group → its policies, by name in the kernel, sorted. */
@@ -50,27 +53,35 @@ export interface PolicyPlan {
 
 const directions = ['in', 'out'] as const;
 
-export function planPolicies(policies: readonly PolicyPeers[], pods: readonly LocalPod[]): PolicyPlan {
+export function planPolicies(
+  policies: readonly PolicyPeers[],
+  allPods: readonly LocalPod[],
+  family: Family = 'ip',
+): PolicyPlan {
+  const pods = allPods.flatMap(({ pod, addresses }) => {
+    const own = addresses.filter(isOf(family));
+    return own.length > 0 ? [{ pod, addresses: own }] : [];
+  });
   const plan = { groups: empty<string>(), members: empty<readonly string[]>(), rules: empty<readonly Allowed[]>() };
   for (const direction of directions) {
     const of = policies.filter(policy => rulesOf(policy, direction) !== undefined);
-    for (const { pod, address } of pods) {
+    for (const { pod, addresses } of pods) {
       const mine = of.filter(policy => isSelected(policy, pod));
       if (mine.length === 0) continue;
       const names = mine.map(nameOf).sort();
       const group = shortHash(names.join());
-      plan.groups[direction].set(address, group);
+      for (const address of addresses) plan.groups[direction].set(address, group);
       plan.members[direction].set(group, names);
     }
     for (const policy of of) {
       const selected = pods.filter(({ pod }) => isSelected(policy, pod));
       // a policy that selects none of our pods costs this node nothing
       if (selected.length === 0) continue;
-      const rules = (rulesOf(policy, direction) ?? []).map(rule => allowedBy(rule, direction, selected));
+      const rules = (rulesOf(policy, direction) ?? []).map(rule => allowedBy(rule, { direction, family }, selected));
       plan.rules[direction].set(nameOf(policy), rules);
     }
   }
-  return plan;
+  return { family, ...plan };
 }
 
 const empty = <V>() => ({ in: new Map<string, V>(), out: new Map<string, V>() });
@@ -86,26 +97,38 @@ const nameOf = ({ metadata }: PolicyPeers): string => shortHash(metadata.uid ?? 
 
 const shortHash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 12);
 
-function allowedBy({ peers, ports, named }: PeerRule, direction: Direction, selected: readonly LocalPod[]): Allowed {
-  const v4 = peers && {
-    addresses: peers.addresses.filter(isIpv4),
+function allowedBy(
+  { peers, ports, named }: PeerRule,
+  { direction, family }: { direction: Direction; family: Family },
+  selected: readonly LocalPod[],
+): Allowed {
+  const isOwn = isOf(family);
+  const own = peers && {
+    addresses: peers.addresses.filter(isOwn),
     blocks: peers.blocks
-      .filter(({ cidr }) => isIpv4(cidr))
-      .map(({ cidr, except = [] }) => ({ cidr, except: except.filter(isIpv4) })),
+      .filter(({ cidr }) => isOwn(cidr))
+      .map(({ cidr, except = [] }) => ({ cidr, except: except.filter(isOwn) })),
   };
   return {
-    ...(v4 && { peers: v4 }),
+    ...(own && { peers: own }),
     ...(ports && {
       ports: {
         ranges: ports.flatMap(rangeOf),
         // into a pod its own ports are meant, out of it those of its peers
-        named: direction === 'in' ? namedPorts(ports, selected) : (named ?? []).map(lowerProtocol),
+        named:
+          direction === 'in'
+            ? namedPorts(ports, selected)
+            : (named ?? []).filter(({ address }) => isOwn(address)).map(lowerProtocol),
       },
     }),
   };
 }
 
-const isIpv4 = (address: string): boolean => !address.includes(':');
+/** Of addresses and blocks. */
+const isOf =
+  (family: Family) =>
+  (address: string): boolean =>
+    address.includes(':') === (family === 'ip6');
 const lowerProtocol = (port: PortOf): PortOf => ({ ...port, protocol: port.protocol.toLowerCase() });
 
 function rangeOf({ protocol = 'TCP', port, endPort }: NetworkPolicyPort): PortRange[] {
@@ -116,11 +139,17 @@ function rangeOf({ protocol = 'TCP', port, endPort }: NetworkPolicyPort): PortRa
 }
 
 function namedPorts(wanted: readonly NetworkPolicyPort[], selected: readonly LocalPod[]): PortOf[] {
-  return selected.flatMap(({ pod, address }) =>
+  return selected.flatMap(({ pod, addresses }) =>
     pod.spec.containers.flatMap(({ ports = [] }) =>
       ports
         .filter(p => wanted.some(w => w.port === p.name && (w.protocol ?? 'TCP') === (p.protocol ?? 'TCP')))
-        .map(p => ({ address, protocol: (p.protocol ?? 'TCP').toLowerCase(), port: p.containerPort })),
+        .flatMap(p =>
+          addresses.map(address => ({
+            address,
+            protocol: (p.protocol ?? 'TCP').toLowerCase(),
+            port: p.containerPort,
+          })),
+        ),
     ),
   );
 }

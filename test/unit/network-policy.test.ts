@@ -162,8 +162,8 @@ const peerOf = (label: string): object => ({
 
 describe('on a node', () => {
   const local: LocalPod[] = [
-    { pod: pod('web', '10.244.0.2', { app: 'web' }), address: '10.244.0.2' },
-    { pod: pod('db', '10.244.0.3', { app: 'db' }), address: '10.244.0.3' },
+    { pod: pod('web', '10.244.0.2', { app: 'web' }), addresses: ['10.244.0.2'] },
+    { pod: pod('db', '10.244.0.3', { app: 'db' }), addresses: ['10.244.0.3'] },
   ];
   const planOf = (...policies: KubeObject[]) => planPolicies(told(...world, ...policies), local);
   const isolated = (direction: Direction, ...policies: KubeObject[]) => [
@@ -216,5 +216,34 @@ describe('on a node', () => {
     expect(
       accepts(wholeTable(planOf(policy('p', { ingress: [{ ports: [{ protocol: 'TCP', port: 'nothing' }] }] })))),
     ).toBe(0);
+  });
+
+  test('each family has its own table, with what speaks of it', () => {
+    const dual: LocalPod[] = [
+      { pod: pod('web', '10.244.0.2', { app: 'web' }), addresses: ['10.244.0.2', 'fd00:10::2'] },
+      { pod: pod('db', '10.244.0.3', { app: 'db' }), addresses: ['10.244.0.3'] },
+    ];
+    const rule = {
+      from: [
+        { ipBlock: { cidr: '10.0.0.0/8' } },
+        { ipBlock: { cidr: 'fd00::/8', except: ['fd00:9::/32'] } },
+        { podSelector: web },
+      ],
+      ports: [{ protocol: 'TCP', port: 'web' }],
+    };
+    const peers = { ...pod('web', '10.244.0.2', { app: 'web' }) };
+    peers.status = { ...peers.status, podIPs: [{ ip: '10.244.0.2' }, { ip: 'fd00:10::2' }] } as Pod['status'];
+    const policies = told(peers, policy('p', { podSelector: {}, ingress: [rule] }));
+    const plan = planPolicies(policies, dual, 'ip6');
+    expect([...plan.groups.in.keys()]).toEqual(['fd00:10::2']);
+    const text = wholeTable(plan);
+    expect(text).not.toContain('10.');
+    expect(text).toContain('ip6 saddr fd00::/8 ip6 saddr != { fd00:9::/32 } ip6 daddr . meta l4proto . th dport');
+    expect(text).toContain('type ipv6_addr; elements = { fd00:10::2 }');
+    expect(text).toContain('{ fd00:10::2 . tcp . 8080 } accept');
+    // neighbours must find each other, and nobody gets round by a link-local address
+    expect(text).toContain('nd-neighbor-solicit');
+    expect(text).toContain('table bridge keelson_policies');
+    expect([...planPolicies(policies, dual, 'ip').groups.in.keys()]).toEqual(['10.244.0.2', '10.244.0.3']);
   });
 });
