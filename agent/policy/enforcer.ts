@@ -3,43 +3,37 @@
  * also its first packet meets them; changes that come together go together, one transaction at a time.
  */
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { nftCount } from '../../native/index.js';
 import { describe } from '../../src/base/errors.js';
 import type { Logger } from '../../src/base/log.js';
 import { runNft } from '../../src/base/nft.js';
 import type { KubeObject } from '../../src/kube/meta.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { type PolicyPeers, policyPeersKind } from '../../src/kube/policy-peers.js';
-import { policyTable, removeTable, wholeTable } from './nft-text.js';
+import { FamilyPolicies } from './family-table.js';
+import { removeTable } from './nft-text.js';
 import { type Family, isSelected, type LocalPod, planPolicies } from './plan.js';
 
 /** How often the kernel is asked whether our rules are still there. */
 const checkMs = 5000;
 const retryMs = 1000;
-/** AF_INET and AF_INET6, and what makes netfilter see packets between pods on the bridge. */
-const kernel = {
-  ip: { family: 2, bridgeSwitch: '/proc/sys/net/bridge/bridge-nf-call-iptables' },
-  ip6: { family: 10, bridgeSwitch: '/proc/sys/net/bridge/bridge-nf-call-ip6tables' },
-} as const;
-const maps = ['pods_in', 'pods_out'];
+const noBridgeFilter =
+  'NetworkPolicies do not hold between pods of this node: the kernel has no br_netfilter; try: modprobe br_netfilter';
 
 export class PolicyEnforcer {
   readonly #policies = new Map<string, PolicyPeers>();
   readonly #pods = new Map<string, LocalPod>();
-  /** What is in the kernel. None of a family: perhaps rules of a former agent, whose policies may be gone. */
-  readonly #applied = new Map<Family, Applied>();
-  /** IPv6 may be off as a whole (ipv6.disable=1): then there is no such table either. */
-  readonly #families: readonly Family[] = existsSync('/proc/sys/net/ipv6') ? ['ip', 'ip6'] : ['ip'];
+  readonly #tables: readonly FamilyPolicies[];
   #turn: Promise<void> = Promise.resolve();
   #queued: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   /** Until the controller has spoken, what a former agent left is better than nothing. */
   #known = false;
-  readonly #switched = new Set<Family>();
   readonly #checks: NodeJS.Timeout;
 
   constructor(readonly log: Logger) {
+    // IPv6 may be off as a whole (ipv6.disable=1): then there is no such table either
+    const families: readonly Family[] = existsSync('/proc/sys/net/ipv6') ? ['ip', 'ip6'] : ['ip'];
+    this.#tables = families.map(family => new FamilyPolicies(family, () => this.log.error(noBridgeFilter)));
     this.#checks = setInterval(() => void this.#check(), checkMs);
   }
 
@@ -90,7 +84,7 @@ export class PolicyEnforcer {
     clearTimeout(this.#retry);
     this.#known = false;
     await this.#turn;
-    if (remove) await runNft(this.#families.map(removeTable).join('')).catch(() => {});
+    if (remove) await runNft(this.#tables.map(({ family }) => removeTable(family)).join('')).catch(() => {});
   }
 
   async #apply(): Promise<void> {
@@ -113,51 +107,18 @@ export class PolicyEnforcer {
   }
 
   async #write(): Promise<void> {
-    if (!this.#known) return;
-    const next = this.#families.map(family => this.#wanted(family));
-    const changed = next.filter(({ family, text }) => text !== this.#applied.get(family)?.text);
-    if (changed.length === 0) return;
-    for (const { family, isolated } of changed) if (isolated) await this.#seeBridged(family);
-    await runNft(changed.map(({ text }) => text).join(''));
-    for (const { family, text, isolated } of changed)
-      this.#applied.set(family, { text, rules: isolated ? await rulesOf(family) : undefined });
-  }
-
-  #wanted(family: Family): { family: Family; text: string; isolated: boolean } {
-    const plan = planPolicies([...this.#policies.values()], [...this.#pods.values()], family);
-    const isolated = plan.groups.in.size + plan.groups.out.size > 0;
-    return { family, isolated, text: isolated ? wholeTable(plan) : removeTable(family) };
-  }
-
-  /** Pods of one node meet on the bridge: netfilter must see them there. */
-  async #seeBridged(family: Family): Promise<void> {
-    if (this.#switched.has(family)) return;
-    this.#switched.add(family);
-    const { bridgeSwitch } = kernel[family];
-    if (existsSync(bridgeSwitch)) return writeFile(bridgeSwitch, '1');
-    this.log.error(
-      'NetworkPolicies do not hold between pods of this node: the kernel has no br_netfilter; try: modprobe br_netfilter',
-    );
+    for (const table of this.#tables) {
+      if (!this.#known) return;
+      await table.apply(planPolicies([...this.#policies.values()], [...this.#pods.values()], table.family));
+    }
   }
 
   async #check(): Promise<void> {
-    for (const [family, { rules }] of this.#applied) {
-      if (rules === undefined || !this.#known) continue;
-      const found = await rulesOf(family).catch(() => -1);
-      // a change of ours may have come between
-      if (found === rules || this.#applied.get(family)?.rules !== rules) continue;
+    for (const table of this.#tables) {
+      if (!this.#known || (await table.isIntact())) continue;
       this.log.warn('somebody has changed the rules of NetworkPolicies: they are restored');
-      this.#applied.delete(family);
+      table.forget();
       await this.#apply();
     }
   }
 }
-
-interface Applied {
-  readonly text: string;
-  /** How many the kernel then had. Undefined: there is no table. */
-  readonly rules: number | undefined;
-}
-
-const rulesOf = async (family: Family): Promise<number> =>
-  (await nftCount(kernel[family].family, policyTable, maps)).rules;

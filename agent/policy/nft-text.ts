@@ -1,9 +1,10 @@
 /**
  * A plan → the text of one nft transaction. One look-up by address leads to the chain of a pod's group, which asks each of
- * its policies; large sets of peers are sets of the kernel. Egress and ingress are base chains of their own: to be accepted
- * by the one leads to the other. Pure.
+ * its policies; peers are sets of the kernel. Egress and ingress are base chains of their own: to be accepted by the one
+ * leads to the other. Pure.
  */
 import { podLinkGroup } from '../../cni/rules.js';
+import { elementText, groupName, type PolicySet, peersName, portsName, setsOf } from './elements.js';
 import type { Allowed, Direction, Family, PolicyPlan } from './plan.js';
 
 export const policyTable = 'keelson_policies';
@@ -11,22 +12,41 @@ export const policyTable = 'keelson_policies';
 const directions = ['in', 'out'] as const;
 /** Whose address is compared with the peers. */
 const peerOf = (family: Family, direction: Direction): string => `${family} ${direction === 'in' ? 'saddr' : 'daddr'}`;
-const typeOf = (family: Family): string => (family === 'ip' ? 'ipv4_addr' : 'ipv6_addr');
 
 /** The table as a whole, in the place of whatever is there. */
 export function wholeTable(plan: PolicyPlan): string {
+  return tableText(plan, setsOf(plan));
+}
+
+/** What differs between two plans beyond their elements: if nothing, elements are all that need be changed. */
+export function skeleton(plan: PolicyPlan): string {
+  return tableText(
+    plan,
+    setsOf(plan).map(set => ({ ...set, elements: [] })),
+  );
+}
+
+function tableText(plan: PolicyPlan, sets: readonly PolicySet[]): string {
   const { family } = plan;
   return [
     removeTable(family),
     `table ${family} ${policyTable} {`,
-    ...directions.flatMap(direction => setsOf(plan, direction)),
+    // chains that a map leads to come first
+    ...sets.filter(({ kind }) => kind !== 'pods').map(set => setText(family, set)),
     ...directions.flatMap(direction => policyChains(plan, direction)),
     ...directions.flatMap(direction => groupChains(plan, direction)),
-    ...directions.map(direction => podsMap(plan, direction)),
+    ...sets.filter(({ kind }) => kind === 'pods').map(set => setText(family, set)),
     ...baseChains(family),
     '}',
     family === 'ip6' ? noLinkLocal : '',
   ].join('\n');
+}
+
+function setText(family: Family, { name, kind, elements }: PolicySet): string {
+  const address = family === 'ip' ? 'ipv4_addr' : 'ipv6_addr';
+  const type = { addresses: address, ports: `${address} . inet_proto . inet_service`, pods: `${address} : verdict` };
+  const all = elements.length > 0 ? ` elements = { ${elements.map(elementText).join(', ')} }` : '';
+  return `${kind === 'pods' ? 'map' : 'set'} ${name} { type ${type[kind]};${all} }`;
 }
 
 /** Success if it is not there. */
@@ -80,30 +100,11 @@ const noLinkLocal = [
   '',
 ].join('\n');
 
-function podsMap({ family, groups }: PolicyPlan, direction: Direction): string {
-  const elements = [...groups[direction]].map(([address, group]) => `${address} : goto group_${direction}_${group}`);
-  return `map pods_${direction} { type ${typeOf(family)} : verdict; ${elementsText(elements)} }`;
-}
-
-const elementsText = (elements: readonly string[]): string =>
-  elements.length > 0 ? `elements = { ${elements.join(', ')} }` : '';
-
-const setName = (direction: Direction, policy: string, i: number): string => `peers_${direction}_${policy}_${i}`;
 const chainName = (direction: Direction, policy: string): string => `policy_${direction}_${policy}`;
-
-function setsOf({ family, rules }: PolicyPlan, direction: Direction): string[] {
-  return [...rules[direction]].flatMap(([policy, all]) =>
-    all.flatMap(({ peers }, i) =>
-      peers && peers.addresses.length > 0
-        ? [`set ${setName(direction, policy, i)} { type ${typeOf(family)}; ${elementsText(peers.addresses)} }`]
-        : [],
-    ),
-  );
-}
 
 function policyChains({ family, rules }: PolicyPlan, direction: Direction): string[] {
   return [...rules[direction]].map(([policy, all]) => {
-    const lines = all.flatMap((allowed, i) => linesOf(allowed, { family, direction }, setName(direction, policy, i)));
+    const lines = all.flatMap((allowed, i) => linesOf(allowed, { family, direction, policy, i }));
     return [`chain ${chainName(direction, policy)} {`, ...lines, '}'].join('\n');
   });
 }
@@ -111,29 +112,37 @@ function policyChains({ family, rules }: PolicyPlan, direction: Direction): stri
 function groupChains({ members }: PolicyPlan, direction: Direction): string[] {
   return [...members[direction]].map(([group, policies]) => {
     const jumps = policies.map(policy => `jump ${chainName(direction, policy)}`);
-    return [`chain group_${direction}_${group} {`, ...jumps, 'counter drop', '}'].join('\n');
+    return [`chain ${groupName(direction, group)} {`, ...jumps, 'counter drop', '}'].join('\n');
   });
 }
 
+/** Where a rule stands, which its sets are named by. */
+interface Place {
+  readonly family: Family;
+  readonly direction: Direction;
+  readonly policy: string;
+  readonly i: number;
+}
+
 /** Every way to say who, with every way to say what. */
-function linesOf({ peers, ports }: Allowed, of: { family: Family; direction: Direction }, set: string): string[] {
-  const who = peers ? whoOf(peers, peerOf(of.family, of.direction), set) : [''];
-  const what = ports ? whatOf(ports, of.family) : [''];
+function linesOf({ peers, ports }: Allowed, place: Place): string[] {
+  const who = peers ? whoOf(peers, place) : [''];
+  const what = ports ? whatOf(ports, place) : [''];
   return who.flatMap(w => what.map(p => [w, p, 'accept'].filter(Boolean).join(' ')));
 }
 
-function whoOf({ addresses, blocks }: NonNullable<Allowed['peers']>, peer: string, set: string): string[] {
-  const known = addresses.length > 0 ? [`${peer} @${set}`] : [];
+function whoOf({ blocks }: NonNullable<Allowed['peers']>, { family, direction, policy, i }: Place): string[] {
+  const peer = peerOf(family, direction);
   const ranges = blocks.map(({ cidr, except = [] }) =>
     except.length > 0 ? `${peer} ${cidr} ${peer} != { ${except.join(', ')} }` : `${peer} ${cidr}`,
   );
-  return [...known, ...ranges];
+  return [`${peer} @${peersName(direction, policy, i)}`, ...ranges];
 }
 
-function whatOf({ ranges, named }: NonNullable<Allowed['ports']>, family: Family): string[] {
+function whatOf({ ranges, byName }: NonNullable<Allowed['ports']>, { family, direction, policy, i }: Place): string[] {
   const numbers = ranges.map(({ protocol, from, to }) =>
     from === 0 ? `meta l4proto ${protocol}` : `${protocol} dport ${from === to ? from : `${from}-${to}`}`,
   );
-  const pairs = [...new Set(named.map(({ address, protocol, port }) => `${address} . ${protocol} . ${port}`))];
-  return pairs.length > 0 ? [...numbers, `${family} daddr . meta l4proto . th dport { ${pairs.join(', ')} }`] : numbers;
+  const named = `${family} daddr . meta l4proto . th dport @${portsName(direction, policy, i)}`;
+  return byName ? [...numbers, named] : numbers;
 }

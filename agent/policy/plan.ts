@@ -35,9 +35,17 @@ export interface PortOf {
 /** Traffic that is allowed: both conditions hold. */
 export interface Allowed {
   /** Undefined: everybody. */
-  readonly peers?: { readonly addresses: readonly string[]; readonly blocks: readonly IPBlock[] };
+  readonly peers?: {
+    readonly addresses: readonly string[];
+    readonly blocks: readonly IPBlock[];
+  };
   /** Undefined: everything. */
-  readonly ports?: { readonly ranges: readonly PortRange[]; readonly named: readonly PortOf[] };
+  readonly ports?: {
+    readonly ranges: readonly PortRange[];
+    /** Whether any is said by its name. */
+    readonly byName: boolean;
+    readonly named: readonly PortOf[];
+  };
 }
 
 /** What the kernel is to do in one family, whatever it is told with. */
@@ -114,6 +122,7 @@ function allowedBy(
     ...(ports && {
       ports: {
         ranges: ports.flatMap(rangeOf),
+        byName: ports.some(({ port }) => typeof port === 'string'),
         // into a pod its own ports are meant, out of it those of its peers
         named:
           direction === 'in'

@@ -1,15 +1,24 @@
 /** Elements as the kernel takes them: those of one set together, their bytes one after another. Pure. */
 import type { NftChange } from '../../../native/index.js';
-import type { Element } from './elements.js';
-import type { SetName } from './layout.js';
+
+/** Of any table of ours. */
+export interface RawElement {
+  readonly set: string;
+  readonly key: Buffer;
+  /** Of an interval. */
+  readonly keyEnd?: Buffer;
+  readonly value?: Buffer;
+  /** Of a verdict map instead. */
+  readonly chain?: string;
+}
 
 /** First everything that goes, then everything that comes: an element that leads elsewhere is both. */
-export function batch(gone: Iterable<Element>, come: Iterable<Element>): NftChange[] {
+export function batch(gone: Iterable<RawElement>, come: Iterable<RawElement>): NftChange[] {
   return [...packed('delete', gone), ...packed('add', come)];
 }
 
-function packed(op: 'add' | 'delete', elements: Iterable<Element>): NftChange[] {
-  const bySet = new Map<SetName, Element[]>();
+function packed(op: 'add' | 'delete', elements: Iterable<RawElement>): NftChange[] {
+  const bySet = new Map<string, RawElement[]>();
   for (const element of elements) {
     const known = bySet.get(element.set);
     if (known) known.push(element);
@@ -18,7 +27,7 @@ function packed(op: 'add' | 'delete', elements: Iterable<Element>): NftChange[] 
   return [...bySet].map(([set, all]) => pack(op, set, all));
 }
 
-function pack(op: 'add' | 'delete', set: SetName, elements: readonly Element[]): NftChange {
+function pack(op: 'add' | 'delete', set: string, elements: readonly RawElement[]): NftChange {
   const [first] = elements;
   const bytes = (part: 'key' | 'keyEnd' | 'value') => Buffer.concat(elements.map(one => one[part] as Buffer));
   return {

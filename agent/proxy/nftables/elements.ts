@@ -1,5 +1,6 @@
 /** What one entry of the table is in nftables: elements of our sets and maps, and the chains that they lead to. Pure. */
 import type { ProxyEndpoint, ServiceEntry } from '../contract.js';
+import type { RawElement } from './batch.js';
 import { addressBytes, portBytes, protocolBytes, rangeBytes, slotBytes } from './encode.js';
 import {
   dropChain,
@@ -12,14 +13,8 @@ import {
   type SetName,
 } from './layout.js';
 
-export interface Element {
+export interface Element extends RawElement {
   readonly set: SetName;
-  readonly key: Buffer;
-  /** Of an interval. */
-  readonly keyEnd?: Buffer;
-  readonly value?: Buffer;
-  /** Of a verdict map instead. */
-  readonly chain?: string;
 }
 
 /** Without those that several entries share: see `hairpinOf`. */
