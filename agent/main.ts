@@ -6,7 +6,9 @@ import { cgroupRemove } from '../native/index.js';
 import { UserError } from '../src/base/errors.js';
 import { createLogger, type Logger } from '../src/base/log.js';
 import { acquireLock } from '../src/base/process-lock.js';
+import { clusterAddresses } from '../src/base/service-cidr.js';
 import { version } from '../src/base/version.js';
+import type { Service } from '../src/kube/api/core-v1.js';
 import type { KubeObject } from '../src/kube/meta.js';
 import type { Node } from '../src/kube/node.js';
 import type { Pod } from '../src/kube/pod.js';
@@ -40,10 +42,6 @@ import { isSystemStopping } from './shutdown.js';
 import { StreamServer } from './streams.js';
 import { LiveVolumes } from './volumes/live.js';
 
-/** The Service kube-system/kube-dns, which the agent answers. */
-const clusterDNS = '10.96.0.10';
-/** Where Services get their cluster addresses. */
-const serviceCidr = '10.96.0.0/12';
 /** How often it is looked whether somebody has flushed the rules of host ports. */
 const hostPortCheckMs = 5000;
 /** With --rm, pods get this long to end by themselves. */
@@ -91,11 +89,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onChange: () => parts.link?.connected && void reporter.report(),
     onProblem: words => events.record(aboutNode(options.nodeName), 'Warning', 'NodeNotReachable', words),
   });
-  const services = await startProxy(backend, { ...proxyOptions, nodeName: options.nodeName, serviceCidr, log });
+  const services = await startProxy(backend, { ...proxyOptions, ...options, log });
   const nodeResolvConf = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '';
   const own = new ClusterServices({
     clusterDomain,
-    nameservers: upstreamServers(nodeResolvConf, clusterDNS),
+    nameservers: upstreamServers(nodeResolvConf, clusterAddresses(options.serviceCIDRs).dns),
     api: () => apiTarget(options.credentials),
     log,
   });
@@ -130,7 +128,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     policies,
     images,
     log,
-    dns: { clusterDNS, nodeResolvConf },
+    dns: {
+      // the first who knows is the cluster itself: agents of other machines may lack the flag
+      get clusterDNS() {
+        const found = parts.link?.object('Service', 'kube-system', 'kube-dns') as Service | undefined;
+        return found?.spec?.clusterIP || clusterAddresses(options.serviceCIDRs).dns;
+      },
+      nodeResolvConf,
+    },
     bootID: info.bootID,
     events,
     pods,

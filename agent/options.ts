@@ -14,6 +14,8 @@ export interface AgentOptions {
   /** Undefined: the controller hands one out. */
   readonly podCIDR: string | undefined;
   readonly clusterCIDR: string;
+  /** Where Services get their addresses, the default family's first. */
+  readonly serviceCIDRs: readonly string[];
   readonly overlay: OverlayMode;
   readonly cniConfDir: string;
   readonly cniBinDirs: readonly string[];

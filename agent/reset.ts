@@ -8,7 +8,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AddressInfo, cgroupKill, cgroupRemove, type LinkInfo, netlink, writeFiles } from '../native/index.js';
+import { bitsOf, familyOf } from '../src/base/cidr.js';
 import { describe } from '../src/base/errors.js';
+import { clusterAddresses } from '../src/base/service-cidr.js';
 import { removeServices } from './proxy/remove.js';
 
 export interface ResetTarget {
@@ -17,6 +19,7 @@ export interface ResetTarget {
   readonly directories: readonly string[];
   /** The node's links and rules live in this network namespace (of an isolated node they go with it). */
   readonly network: boolean;
+  readonly serviceCIDRs: readonly string[];
 }
 
 /** @returns what could not be removed; empty if all is gone */
@@ -35,7 +38,7 @@ export async function resetNode(target: ResetTarget, say: (line: string) => void
   }
   if (target.network) {
     await attempt('bridge cni0 and its links', removeLinks);
-    await attempt('Service addresses on loopback', removeServed);
+    await attempt('Service addresses on loopback', () => removeServed(target.serviceCIDRs));
     await attempt('the rules, links and virtual servers of Services', removeServices);
     await attempt('nft tables keelson', removeRules);
   }
@@ -62,17 +65,19 @@ async function removeLinks(): Promise<boolean> {
 }
 
 /** Of kubernetes and kube-dns, which an agent that was killed has left. */
-async function removeServed(): Promise<boolean> {
+async function removeServed(serviceCIDRs: readonly string[]): Promise<boolean> {
   const [links, addresses] = (await netlink(null, [{ op: 'link.list' }, { op: 'address.list' }])) as [
     LinkInfo[],
     AddressInfo[],
   ];
   const loopback = links.find(({ name }) => name === 'lo')?.index;
-  const served = ['10.96.0.1', '10.96.0.10'];
+  const served: string[] = Object.values(clusterAddresses(serviceCIDRs));
   const hosts = addresses.filter(({ index }) => index === loopback).map(({ address }) => address.split('/')[0] ?? '');
   const ours = hosts.filter(address => served.includes(address));
   for (const address of ours)
-    await netlink(null, [{ op: 'address.delete', dev: 'lo', address: `${address}/32`, ifMissing: 'ignore' }]);
+    await netlink(null, [
+      { op: 'address.delete', dev: 'lo', address: `${address}/${bitsOf(familyOf(address))}`, ifMissing: 'ignore' },
+    ]);
   return ours.length > 0;
 }
 

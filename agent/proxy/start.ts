@@ -1,5 +1,6 @@
 /** The node's Service proxy as the agent starts it: mode, switches of the kernel, and the node's own facts. */
 import { netlink, type RouteInfo } from '../../native/index.js';
+import { familyOf } from '../../src/base/cidr.js';
 import { UserError } from '../../src/base/errors.js';
 import type { Logger } from '../../src/base/log.js';
 import type { KubeObject } from '../../src/kube/meta.js';
@@ -12,7 +13,7 @@ import { enableForwarding } from './sysctl.js';
 
 export interface NodeProxyOptions extends BackendOptions {
   readonly nodeName: string;
-  readonly serviceCidr: string;
+  readonly serviceCIDRs: readonly string[];
   readonly log: Logger;
 }
 
@@ -59,10 +60,12 @@ export async function startProxy(backend: ProxyBackend | undefined, options: Nod
 }
 
 /** Without any route to it, the node itself could not even begin a connection to a cluster address. */
-async function leadHome({ bridge, serviceCidr }: NodeProxyOptions): Promise<void> {
+async function leadHome({ bridge, serviceCIDRs }: NodeProxyOptions): Promise<void> {
   const [routes] = await netlink(null, [{ op: 'route.list' }]);
-  if (((routes ?? []) as RouteInfo[]).some(({ to }) => to === 'default')) return;
-  await netlink(null, [{ op: 'route.replace', to: serviceCidr, dev: bridge }]);
+  const ways = ((routes ?? []) as RouteInfo[]).filter(({ to }) => to === 'default');
+  const led = new Set(ways.map(({ via = '' }) => familyOf(via)));
+  for (const to of serviceCIDRs)
+    if (!led.has(familyOf(to))) await netlink(null, [{ op: 'route.replace', to, dev: bridge }]);
 }
 
 const zoneLabel = 'topology.kubernetes.io/zone';

@@ -15,10 +15,11 @@ export const servedTable = 'keelson_served';
  * all addresses. Packets of pods (prerouting) and of the node itself (output) are led to it. Pure.
  */
 export function leadTo(address: string, port: number): string {
-  const rule = `ip daddr ${address} tcp dport ${servicePort} dnat to ${address}:${port}`;
+  const [family, target] = address.includes(':') ? ['ip6', `[${address}]`] : ['ip', address];
+  const rule = `${family} daddr ${address} tcp dport ${servicePort} dnat to ${target}:${port}`;
   return [
     removeServed,
-    `table ip ${servedTable} {`,
+    `table ${family} ${servedTable} {`,
     `chain prerouting { type nat hook prerouting priority -105; ${rule}; }`,
     `chain output { type nat hook output priority -105; ${rule}; }`,
     '}',
@@ -26,7 +27,9 @@ export function leadTo(address: string, port: number): string {
   ].join('\n');
 }
 
-const removeServed = `add table ip ${servedTable}\ndelete table ip ${servedTable}\n`;
+const removeServed = ['ip', 'ip6']
+  .map(family => `add table ${family} ${servedTable}\ndelete table ${family} ${servedTable}\n`)
+  .join('');
 
 /** @param target is asked for with every connection: credentials are renewed. @throws Error if the port is taken */
 export async function listenForApi(address: string, target: () => NetConnectOpts): Promise<Listener> {

@@ -3,6 +3,7 @@
  * node's own, on loopback, so it is reached the same way in every proxy mode, and nothing of it leaves the node.
  */
 import { netlink } from '../../native/index.js';
+import { bitsOf, familyOf } from '../../src/base/cidr.js';
 import { describe } from '../../src/base/errors.js';
 import type { Logger } from '../../src/base/log.js';
 import type { Service } from '../../src/kube/api/core-v1.js';
@@ -64,7 +65,7 @@ export class ServedService {
   }
 
   async #serve(address: string): Promise<void> {
-    await netlink(null, [{ op: 'address.add', dev: 'lo', address: `${address}/32`, ifExists: 'ignore' }]);
+    await netlink(null, [{ op: 'address.add', dev: 'lo', address: alone(address), ifExists: 'ignore' }]);
     try {
       this.#served = { address, listener: await this.of.listen(address) };
     } catch (error) {
@@ -82,8 +83,10 @@ export class ServedService {
   }
 }
 
+const alone = (address: string): string => `${address}/${bitsOf(familyOf(address))}`;
+
 const dropAddress = (address: string) =>
-  netlink(null, [{ op: 'address.delete', dev: 'lo', address: `${address}/32`, ifMissing: 'ignore' }]);
+  netlink(null, [{ op: 'address.delete', dev: 'lo', address: alone(address), ifMissing: 'ignore' }]);
 
 /** The address, if it is the agent that answers there. Pure. */
 export function addressToServe({ metadata, spec }: Service): string | undefined {

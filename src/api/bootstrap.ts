@@ -18,8 +18,8 @@ export async function bootstrap(engine: Engine, ca?: string): Promise<void> {
     await make(() => client.create('ServiceAccount', { metadata: { name: 'default', namespace: name } }));
   }
   for (const priorityClass of systemPriorityClasses) await make(() => client.create('PriorityClass', priorityClass));
-  await createApiService(client);
-  await createDnsService(client);
+  await createApiService(client, engine.servicePools);
+  await createDnsService(client, engine.servicePools);
   if (ca !== undefined) await publish(engine, client, ca);
   await reconcileRoles(engine.view, {
     create: object => make(() => client.create(object.kind, object)),

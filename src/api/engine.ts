@@ -4,6 +4,7 @@ import { type Store, StoreFullError, StoreUnavailableError } from '../store/cont
 import { full, unavailable } from './errors.js';
 import { type AnyObject, apiVersionOf, idOf, type Kind } from './kind.js';
 import type { KindRegistry } from './kind-registry.js';
+import type { ServicePools } from './service/pools.js';
 import { encode, type View, ViewEntry } from './view.js';
 
 export interface Engine {
@@ -14,6 +15,8 @@ export interface Engine {
   readonly now: () => number;
   /** In [0, 1). */
   readonly random: () => number;
+  /** What Services draw from; absent: as `--service-cidr` has it by default. */
+  readonly servicePools?: ServicePools;
 }
 
 export interface Compare {

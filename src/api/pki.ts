@@ -56,7 +56,10 @@ interface Authority extends KeyPair {
   readonly privateKey: CryptoKey;
 }
 
-/** Opens or makes everything. @param names further addresses and names that the server is reached by. */
+/**
+ * Opens or makes everything. @param names further addresses and names that the server is reached by; a certificate that lacks
+ * one of them is made anew.
+ */
 export async function openPki(folder: string, names: readonly string[] = []): Promise<Pki> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const ca = await openAuthority(folder);
@@ -66,7 +69,7 @@ export async function openPki(folder: string, names: readonly string[] = []): Pr
     'server',
     ca,
     () => sign(ca, { commonName: 'keelson', organizations: [], san }),
-    old => coversAll(old, san),
+    old => coversAll(old, san, names),
   );
   const admin = await kept(
     folder,
@@ -198,12 +201,12 @@ async function signLeaf(ca: Authority, { subject, publicKey, usages, keyUsage, m
 
 const serial = (): string => `00${randomBytes(15).toString('hex')}`;
 
-/** Where a server of this machine can be reached; 10.96.0.1 is the Service `kubernetes`. */
+/** Where a server of this machine can be reached. */
 function servingNames(more: readonly string[]): SubjectAltName[] {
   const own = Object.values(networkInterfaces()).flatMap(list =>
     (list ?? []).map(({ address }) => address.split('%')[0]!),
   );
-  const ips = ['127.0.0.1', '::1', '10.96.0.1', ...own, ...more.filter(isIp)];
+  const ips = ['127.0.0.1', '::1', ...own, ...more.filter(isIp)];
   const services = [
     'kubernetes',
     'kubernetes.default',
@@ -221,9 +224,11 @@ const unique = (list: readonly string[]): string[] => [...new Set(list.filter(Bo
 const isIp = (text: string): boolean => /^[\d.]+$/.test(text) || text.includes(':');
 
 /** The fixed names must all be in; addresses of interfaces that have come since are no reason to make a new one. */
-function coversAll(old: x509.X509Certificate, san: readonly SubjectAltName[]): boolean {
+function coversAll(old: x509.X509Certificate, san: readonly SubjectAltName[], wanted: readonly string[]): boolean {
   const names = new Set(old.getExtension(x509.SubjectAlternativeNameExtension)?.names.items.map(({ value }) => value));
-  return san.filter(({ type }) => type === 'dns').every(({ value }) => names.has(value));
+  return san
+    .filter(({ type, value }) => type === 'dns' || wanted.includes(value))
+    .every(({ value }) => names.has(value));
 }
 
 async function kept(

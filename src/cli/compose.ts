@@ -20,8 +20,10 @@ import { createApiServer } from '../api/server.js';
 import { publishApiServer } from '../api/service/publish.js';
 import { UsageBook } from '../api/usage.js';
 import { View } from '../api/view.js';
+import { parseCidr } from '../base/cidr.js';
 import { createLogger } from '../base/log.js';
 import { acquireLock } from '../base/process-lock.js';
+import { clusterAddresses } from '../base/service-cidr.js';
 import { controllers as allControllers } from '../controllers/index.js';
 import { nodeIpamController } from '../controllers/node-ipam.js';
 import { startControllers } from '../controllers/runner.js';
@@ -45,6 +47,9 @@ export interface ControllerOptions {
   /** Pod addresses of all nodes, and the prefix length of each one's share. */
   readonly clusterCIDR: string;
   readonly nodeMaskSize: number;
+  /** Where Services get their addresses, the default family's first; and the ports they may open on nodes. */
+  readonly serviceCIDRs: readonly string[];
+  readonly nodePorts: { readonly first: number; readonly last: number };
   /** Where the administrator's kubeconfig is written. */
   readonly kubeconfig: string;
   readonly unixSocket: string;
@@ -64,14 +69,21 @@ export async function startController(options: ControllerOptions): Promise<Contr
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   await mkdir(options.runDir, { recursive: true, mode: 0o700 });
   const lock = acquireLock(join(options.dataDir, 'controller.lock'), `data directory ${options.dataDir}`);
-  const pki = await openPki(join(options.dataDir, 'pki'), [options.bindAddress]);
+  const pki = await openPki(join(options.dataDir, 'pki'), [
+    options.bindAddress,
+    clusterAddresses(options.serviceCIDRs).api,
+  ]);
   // a failed fsync cannot be retried: only a new start knows what is on the disk (reliability rule A16)
   const store = await openSqliteStore({ file: join(options.dataDir, 'store.db'), onFatal: error => fatal(error) });
   const kinds = new KindRegistry(builtInKinds);
   loadCustomKinds(store, kinds);
   const view = new View(store, kinds.stored);
   followCustomKinds(view, kinds);
-  const engine: Engine = { store, view, kinds, now: () => Date.now(), random: Math.random };
+  const servicePools = {
+    ranges: options.serviceCIDRs.flatMap(text => parseCidr(text) ?? []),
+    nodePorts: options.nodePorts,
+  };
+  const engine: Engine = { store, view, kinds, now: () => Date.now(), random: Math.random, servicePools };
   await bootstrap(engine, pki.ca);
   const client = new ApiClient(engine);
 
@@ -137,7 +149,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     unixSocket: options.unixSocket,
   });
   const url = `https://${options.bindAddress === '0.0.0.0' ? '127.0.0.1' : options.bindAddress}:${port}`;
-  await publishApiServer(client, port);
+  await publishApiServer(client, port, servicePools);
   await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
   if (options.localNode) {
     const { name, credentials } = options.localNode;

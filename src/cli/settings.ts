@@ -10,6 +10,7 @@ import { type OverlayMode, overlayModes } from '../../agent/network/overlay.js';
 import { type ProxyMode, proxyModes, type Scheduler, schedulers } from '../../agent/proxy/modes.js';
 import { UserError } from '../base/errors.js';
 import { type ResourceFlags, resourceFlagNames, resourceFlags, resourceSettings } from './resource-settings.js';
+import { type PortRange, serviceFlags, serviceSettings } from './service-settings.js';
 
 export const configFile = '/etc/keelson/config.yaml';
 
@@ -33,6 +34,9 @@ export interface Settings {
   /** Where foreign plugins are configured, and where they are. */
   readonly cniConfDir: string;
   readonly cniBinDirs: readonly string[];
+  /** Where Services get their addresses: one range, or one of each family. */
+  readonly serviceCIDRs: readonly string[];
+  readonly nodePorts: PortRange;
   /** Undefined: the machine's first address. */
   readonly nodeIP: string | undefined;
   /** Where the API is served. */
@@ -60,6 +64,8 @@ interface Flags extends ResourceFlags {
   podCidr?: string;
   clusterCidr?: string;
   nodeCidrMaskSize?: string | number;
+  serviceCidr?: string;
+  serviceNodePortRange?: string;
   overlay?: string;
   cniConfDir?: string;
   cniBinDir?: string;
@@ -86,6 +92,8 @@ const settingNames = [
     'pod-cidr',
     'cluster-cidr',
     'node-cidr-mask-size',
+    'service-cidr',
+    'service-node-port-range',
     'overlay',
     'cni-conf-dir',
     'cni-bin-dir',
@@ -130,6 +138,7 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       '--node-cidr-mask-size <n>',
       'prefix length of the range of --cluster-cidr that each node is given (default 24)',
     ],
+    ...serviceFlags,
     [
       'overlay',
       '--overlay <mode>',
@@ -189,6 +198,7 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     auditLog: f.auditLog === 'off' ? undefined : (f.auditLog ?? join(dataDir, 'audit', 'audit.log')),
     manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
     ...networkSettings(f),
+    ...serviceSettings(f),
     cniConfDir: f.cniConfDir ?? (isolated ? join(dataDir, 'cni', 'net.d') : '/etc/cni/net.d'),
     cniBinDirs: (f.cniBinDir ?? '/opt/cni/bin,/usr/lib/cni').split(',').filter(Boolean),
     allowedUnsafeSysctls: (f.allowedUnsafeSysctls ?? '').split(',').filter(Boolean),

@@ -5,7 +5,8 @@ import { ageColumn, column, nameColumn } from '../columns.js';
 import type { AnyObject, Kind } from '../kind.js';
 import { clusterAddress, externalAddress, portsText } from '../service/columns.js';
 import { defaultService } from '../service/defaults.js';
-import { validateService, validateServiceUpdate } from '../service/validate.js';
+import { validateService } from '../service/validate.js';
+import { validateAddressUpdate } from '../service/validate-addresses.js';
 import { labelsColumn } from '../workload/columns.js';
 import { statusSubresource } from './served.js';
 
@@ -53,5 +54,5 @@ export const service: Kind = {
   },
   nameProblems: dns1035Problems,
   validate: object => validateService(asService(object).spec ?? {}),
-  validateUpdate: (next, old) => validateServiceUpdate(asService(next).spec ?? {}, asService(old).spec ?? {}),
+  validateUpdate: (next, old) => validateAddressUpdate(asService(next).spec ?? {}, asService(old).spec ?? {}),
 };

@@ -2,6 +2,7 @@
  * Which cluster addresses and node ports are taken: what the view shows, kept up to date by its changes, plus what is being
  * committed at this moment. One for each view, so that two creates in one process can never get the same number.
  */
+import { formatIp, parseIp } from '../../base/cidr.js';
 import type { Service } from '../../kube/api/core-v1.js';
 import { keyOf } from '../../kube/meta.js';
 import type { AnyObject } from '../kind.js';
@@ -34,7 +35,8 @@ export class Allocations {
   }
 
   /** By anybody but `owner`. */
-  isTaken(claimed: Claimed, owner: string): boolean {
+  isTaken(wanted: Claimed, owner: string): boolean {
+    const claimed = canonical(wanted);
     const stored = this.#stored.get(claimed);
     const pending = this.#pending.get(claimed);
     return (stored !== undefined && stored !== owner) || (pending !== undefined && pending !== owner);
@@ -42,11 +44,11 @@ export class Allocations {
 
   /** Until `release`; the caller has looked that it is free. */
   reserve(claimed: Claimed, owner: string): void {
-    this.#pending.set(claimed, owner);
+    this.#pending.set(canonical(claimed), owner);
   }
 
   release(claimed: readonly Claimed[]): void {
-    for (const item of claimed) this.#pending.delete(item);
+    for (const item of claimed) this.#pending.delete(canonical(item));
   }
 
   #add(object: AnyObject): void {
@@ -63,5 +65,12 @@ const ownerOf = ({ metadata }: AnyObject): string => metadata.uid ?? keyOf({ met
 
 function claimsOf(object: AnyObject): Claimed[] {
   const { spec } = object as unknown as Service;
-  return [...addressesOf(spec), ...nodePortsOf(spec)];
+  return [...addressesOf(spec), ...nodePortsOf(spec)].map(canonical);
+}
+
+/** One address of IPv6 can be written in many ways. */
+function canonical(claimed: Claimed): Claimed {
+  if (typeof claimed === 'number' || !claimed.includes(':')) return claimed;
+  const address = parseIp(claimed);
+  return address === undefined ? claimed : formatIp(6, address);
 }

@@ -1,27 +1,24 @@
 /**
- * An update that leaves out what had been given out keeps it; one that changes the type lets go of what the new type has no
- * use for, unless the author set it anew (patchAllocatedValues and dropTypeDependentFields of Kubernetes). In place.
+ * What an update keeps and what it lets go of of that which had been given out (patchAllocatedValues, normalizeClusterIPs and
+ * dropTypeDependentFields of Kubernetes).
  */
 import type { ServicePort, ServiceSpec } from '../../kube/api/core-v1.js';
 import { deepEqual } from '../../kube/json.js';
 import { isExternallyReachable } from './defaults.js';
 import { mayHaveNodePorts, needsAddress, needsHealthPort, needsNodePorts } from './needs.js';
 
+/** An update that leaves out what had been given out keeps it. In place. */
 export function keepAllocated(next: ServiceSpec, old: ServiceSpec): void {
   if (needsAddress(next) && needsAddress(old)) keepAddress(next, old);
   if (needsNodePorts(next) && needsNodePorts(old)) keepNodePorts(next.ports ?? [], old.ports ?? []);
   if (needsHealthPort(next) && needsHealthPort(old) && old.healthCheckNodePort)
     next.healthCheckNodePort ||= old.healthCheckNodePort;
-  matchAddressFields(next, old);
-  dropUseless(next, old);
 }
 
 function keepAddress(next: ServiceSpec, old: ServiceSpec): void {
-  if (!next.clusterIP && old.clusterIP && !next.clusterIPs?.length) next.clusterIP = old.clusterIP;
+  if (!next.clusterIP && old.clusterIP) next.clusterIP = old.clusterIP;
   if (!next.clusterIPs?.length && next.clusterIP === old.clusterIP && old.clusterIPs)
     next.clusterIPs = [...old.clusterIPs];
-  if (!next.ipFamilyPolicy && old.ipFamilyPolicy) next.ipFamilyPolicy = old.ipFamilyPolicy;
-  if (!next.ipFamilies?.length && old.ipFamilies) next.ipFamilies = [...old.ipFamilies];
 }
 
 /** By protocol and port. */
@@ -36,14 +33,19 @@ function keepNodePorts(next: readonly ServicePort[], old: readonly ServicePort[]
   }
 }
 
-/** `clusterIP` and `clusterIPs[0]` say the same; whoever changed only one of them meant both. */
-function matchAddressFields(next: ServiceSpec, old: ServiceSpec): void {
+/** `clusterIP` and `clusterIPs[0]` say the same; whoever changed only one of them meant both. In place. */
+export function matchAddressFields(next: ServiceSpec, old: ServiceSpec | undefined): void {
+  if (!old) {
+    if (next.clusterIP && !next.clusterIPs?.length) next.clusterIPs = [next.clusterIP];
+    return;
+  }
   if (next.clusterIP === old.clusterIP || !deepEqual(next.clusterIPs, old.clusterIPs)) return;
   if (next.clusterIP) next.clusterIPs = [next.clusterIP];
   else delete next.clusterIPs;
 }
 
-function dropUseless(next: ServiceSpec, old: ServiceSpec): void {
+/** What the old type needed and the new one has no use for, unless the author set it anew. In place. */
+export function dropUseless(next: ServiceSpec, old: ServiceSpec): void {
   const drop = (...fields: (keyof ServiceSpec)[]): void => {
     if (fields.every(field => deepEqual(next[field], old[field]))) for (const field of fields) delete next[field];
   };

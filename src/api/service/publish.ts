@@ -1,33 +1,35 @@
 /** The API as a Service of its own cluster: default/kubernetes, with the server behind it. */
 import { networkInterfaces } from 'node:os';
+import type { Cidr } from '../../base/cidr.js';
+import { clusterAddressesOf } from '../../base/service-cidr.js';
 import { StatusError } from '../../kube/status.js';
 import type { ApiClient } from '../client.js';
 import type { AnyObject } from '../kind.js';
-import { apiServiceAddress, dnsServiceAddress } from './pools.js';
+import { defaultPools, type Family, rangeFamily, type ServicePools } from './pools.js';
 
 const at = { namespace: 'default', name: 'kubernetes' };
 const labels = { component: 'apiserver', provider: 'kubernetes' };
 /** The agent of each node answers at its address. */
 const annotations = { 'keelson.dev/served-by': 'agent' };
 
-/** What exists is left alone. */
-export async function createApiService(client: ApiClient): Promise<void> {
+/** What exists is left alone. @param pools the first range has its address */
+export async function createApiService(client: ApiClient, pools: ServicePools = defaultPools): Promise<void> {
   await createOnce(client, 'Service', {
     metadata: { ...at, labels, annotations },
     spec: {
-      clusterIP: apiServiceAddress,
+      clusterIP: addressesIn(pools).api,
       ports: [{ name: 'https', port: 443, targetPort: 6443, protocol: 'TCP' }],
     },
   });
 }
 
 /** The cluster's DNS, under the name that tools look for. Without the annotation it is whoever it selects that answers. */
-export async function createDnsService(client: ApiClient): Promise<void> {
+export async function createDnsService(client: ApiClient, pools: ServicePools = defaultPools): Promise<void> {
   const own = { 'k8s-app': 'kube-dns', 'kubernetes.io/cluster-service': 'true', 'kubernetes.io/name': 'CoreDNS' };
   await createOnce(client, 'Service', {
     metadata: { namespace: 'kube-system', name: 'kube-dns', labels: own, annotations },
     spec: {
-      clusterIP: dnsServiceAddress,
+      clusterIP: addressesIn(pools).dns,
       ports: [
         { name: 'dns', port: 53, protocol: 'UDP' },
         { name: 'dns-tcp', port: 53, protocol: 'TCP' },
@@ -36,9 +38,16 @@ export async function createDnsService(client: ApiClient): Promise<void> {
   });
 }
 
+const addressesIn = ({ ranges }: ServicePools) => clusterAddressesOf(ranges[0] as Cidr);
+
 /** Says at each start where the server is now. @param port that it listens on. */
-export async function publishApiServer(client: ApiClient, port: number): Promise<void> {
-  const address = ownAddress();
+export async function publishApiServer(
+  client: ApiClient,
+  port: number,
+  { ranges }: ServicePools = defaultPools,
+): Promise<void> {
+  const family = rangeFamily(ranges[0] as Cidr);
+  const address = ownAddress(family);
   if (!address) return;
   const ports = [{ name: 'https', port, protocol: 'TCP' }];
   await write(client, 'Endpoints', {
@@ -47,17 +56,17 @@ export async function publishApiServer(client: ApiClient, port: number): Promise
   });
   await write(client, 'EndpointSlice', {
     metadata: { ...at, labels: { 'kubernetes.io/service-name': 'kubernetes' } },
-    addressType: 'IPv4',
+    addressType: family,
     endpoints: [{ addresses: [address], conditions: { ready: true } }],
     ports,
   });
 }
 
-/** The first IPv4 address of this machine that others can reach; undefined without a network. */
-function ownAddress(): string | undefined {
+/** The first address of this machine that others can reach; undefined without a network of the family. */
+function ownAddress(family: Family): string | undefined {
   return Object.values(networkInterfaces())
     .flatMap(list => list ?? [])
-    .find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+    .find(one => one.family === family && !one.internal && !/^fe[89ab]/i.test(one.address))?.address;
 }
 
 async function write(client: ApiClient, kind: string, object: { metadata: object; [field: string]: unknown }) {

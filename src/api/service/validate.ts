@@ -5,11 +5,11 @@ import { type FieldError, forbiddenField, invalid, notSupported, required } from
 import { choice, isAddress } from '../pod/validate.js';
 import { validateLabels } from '../validate.js';
 import { isExternallyReachable } from './defaults.js';
-import { headless, needsAddress, needsHealthPort } from './needs.js';
+import { headless, needsHealthPort } from './needs.js';
+import { notAnAddress, validateAddressFields } from './validate-addresses.js';
 import { validatePorts } from './validate-ports.js';
 
 const types = ['ClusterIP', 'ExternalName', 'LoadBalancer', 'NodePort'];
-const notAnAddress = 'must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)';
 const dayInSeconds = 86_400;
 
 export function validateService(spec: ServiceSpec): FieldError[] {
@@ -18,7 +18,8 @@ export function validateService(spec: ServiceSpec): FieldError[] {
     ...validateType(spec),
     ...validateLabels('spec.selector', spec.selector ?? {}),
     ...validateAffinity(spec),
-    ...validateAddresses(spec),
+    ...validateAddressFields(spec),
+    ...validateExternal(spec),
     ...validateTraffic(spec),
     ...validateBalancer(spec),
   ];
@@ -29,14 +30,9 @@ function validateType(spec: ServiceSpec): FieldError[] {
   if (!type || !types.includes(type)) return [notSupported('spec.type', type, types)];
   if (type === 'ExternalName') {
     const name = externalName?.replace(/\.$/, '') ?? '';
-    return [
-      ...(spec.clusterIPs?.length
-        ? [forbiddenField('spec.clusterIPs', "may not be set when `type` is 'ExternalName'")]
-        : []),
-      ...(name
-        ? subdomainProblems(name).map(why => invalid('spec.externalName', name, why))
-        : [required('spec.externalName')]),
-    ];
+    return name
+      ? subdomainProblems(name).map(why => invalid('spec.externalName', name, why))
+      : [required('spec.externalName')];
   }
   return type !== 'ClusterIP' && clusterIP === headless
     ? [invalid('spec.clusterIPs[0]', headless, `may not be set to 'None' for ${type} services`)]
@@ -59,24 +55,10 @@ function validateAffinity({ sessionAffinity, sessionAffinityConfig }: ServiceSpe
   ];
 }
 
-function validateAddresses(spec: ServiceSpec): FieldError[] {
-  const { clusterIP, clusterIPs = [], externalIPs = [] } = spec;
-  const bad = (path: string, list: readonly string[]): FieldError[] =>
-    list.flatMap((address, i) => (isAddress(address) ? [] : [invalid(`${path}[${i}]`, address, notAnAddress)]));
-  return [
-    ...(clusterIPs.includes(headless)
-      ? clusterIPs.length > 1
-        ? [invalid('spec.clusterIPs', clusterIPs, "'None' must be the first and only value")]
-        : []
-      : bad('spec.clusterIPs', clusterIPs)),
-    ...(clusterIP && clusterIPs.length > 0 && clusterIPs[0] !== clusterIP
-      ? [invalid('spec.clusterIPs', clusterIPs, 'first value must match `clusterIP`')]
-      : []),
-    ...bad('spec.externalIPs', externalIPs),
-    ...choice('spec.ipFamilyPolicy', spec.ipFamilyPolicy, ['PreferDualStack', 'RequireDualStack', 'SingleStack']),
-    ...(spec.ipFamilies ?? []).flatMap((family, i) => choice(`spec.ipFamilies[${i}]`, family, ['IPv4', 'IPv6'])),
-  ];
-}
+const validateExternal = ({ externalIPs = [] }: ServiceSpec): FieldError[] =>
+  externalIPs.flatMap((address, i) =>
+    isAddress(address) ? [] : [invalid(`spec.externalIPs[${i}]`, address, notAnAddress)],
+  );
 
 function validateTraffic(spec: ServiceSpec): FieldError[] {
   const { externalTrafficPolicy: external } = spec;
@@ -129,10 +111,4 @@ export function isCidr(text: string): boolean {
     /^\d{1,3}$/.test(bits) &&
     Number(bits) <= (address.includes(':') ? 128 : 32)
   );
-}
-
-export function validateServiceUpdate(next: ServiceSpec, old: ServiceSpec): FieldError[] {
-  const before = old.clusterIPs?.[0];
-  if (!needsAddress(next) || !needsAddress(old) || !before || next.clusterIPs?.[0] === before) return [];
-  return [invalid('spec.clusterIPs[0]', next.clusterIPs ?? [], 'may not change once set')];
 }

@@ -14,6 +14,8 @@ export function registerController(program: Command): void {
     'audit-log',
     'cluster-cidr',
     'node-cidr-mask-size',
+    'service-cidr',
+    'service-node-port-range',
     'bind-address',
   ])
     .description('the Kubernetes-compatible API with store, scheduler, controllers and dashboard')
@@ -33,6 +35,8 @@ export function registerController(program: Command): void {
         bindAddress: settings.bindAddress,
         clusterCIDR: settings.clusterCIDR,
         nodeMaskSize: settings.nodeMaskSize,
+        serviceCIDRs: settings.serviceCIDRs,
+        nodePorts: settings.nodePorts,
         localNode: flags.localNode ? { name: settings.nodeName, credentials: nodeCredentials(settings) } : undefined,
       });
       process.stdout.write(`ready ${controller.url} kubeconfig=${settings.kubeconfig}\n`);

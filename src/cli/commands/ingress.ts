@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { type AddressInfo, type LinkInfo, netlink } from '../../../native/index.js';
 import { UserError } from '../../base/errors.js';
 import { createLogger } from '../../base/log.js';
+import { clusterAddresses } from '../../base/service-cidr.js';
 import { IngressController } from '../../ingress/controller.js';
 import { readKubeconfig } from '../api-request.js';
 import { enterWords, findHolder } from '../isolation.js';
@@ -30,12 +31,8 @@ Makes the IngressClass "nginx" and the default one. A backend is its Service's c
 Services are reached: on a node. nginx is Debian's package nginx-light. Runs until it is stopped.
 `;
 
-/** The Service default/kubernetes: how the API is reached from inside any node. */
-const apiInside = 'https://10.96.0.1:443';
-const resolver = '10.96.0.10';
-
 export function registerIngress(program: Command): void {
-  addSettings(program.command('ingress'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig'])
+  addSettings(program.command('ingress'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig', 'service-cidr'])
     .description('serve Ingress objects with nginx (root)')
     .option('--server <url>', 'the API, if it is not where the kubeconfig says')
     .option('--http-port <port>', 'where HTTP is served', '80')
@@ -60,8 +57,18 @@ async function runInside(settings: Settings): Promise<number> {
   return run([...enterWords(holder), process.execPath, ...process.execArgv, ...process.argv.slice(1)]);
 }
 
+/** Of the API and the DNS, as they stand in URLs. */
+function addressesInside(cidrs: readonly string[]): [api: string, dns: string] {
+  const bracketed = (address: string): string => (address.includes(':') ? `[${address}]` : address);
+  const { api, dns } = clusterAddresses(cidrs);
+  return [bracketed(api), bracketed(dns)];
+}
+
 async function serve(settings: Settings, flags: Flags): Promise<void> {
   const access = readKubeconfig(settings.kubeconfig);
+  const [api, dns] = addressesInside(settings.serviceCIDRs);
+  // the Service default/kubernetes: how the API is reached from inside any node
+  const apiInside = `https://${api}:443`;
   const controller = new IngressController({
     access: { ...access, server: flags.server ?? (settings.isolated ? apiInside : access.server) },
     program: flags.nginx,
@@ -70,7 +77,7 @@ async function serve(settings: Settings, flags: Flags): Promise<void> {
     httpsPort: port('--https-port', flags.httpsPort),
     className: flags.ingressClass,
     addresses: [flags.publishAddress ?? (await ownAddress())],
-    resolver,
+    resolver: dns,
     clusterDomain: 'cluster.local',
     log: createLogger('ingress'),
   });

@@ -10,7 +10,7 @@ import { endHolder } from '../isolation.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
 
 export function registerReset(program: Command): void {
-  addSettings(program.command('reset'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig'])
+  addSettings(program.command('reset'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig', 'service-cidr'])
     .description(
       'remove pods, links, cgroups, rules and all state (without --isolated: of the host and of every isolated node)',
     )
@@ -48,6 +48,7 @@ function isolatedNames(dataDir: string): string[] {
 
 function targetOf(s: Settings): ResetTarget {
   return {
+    serviceCIDRs: s.serviceCIDRs,
     cgroupMount: cgroup2Mounts(readFileSync('/proc/self/mountinfo', 'utf8'))[0],
     cgroupNames: [s.cgroupName],
     directories: [s.dataDir, s.runDir, ...(s.isolated ? [] : ['/etc/keelson'])],

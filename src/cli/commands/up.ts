@@ -97,6 +97,8 @@ const controllerFlags = [
   '--audit-log',
   '--cluster-cidr',
   '--node-cidr-mask-size',
+  '--service-cidr',
+  '--service-node-port-range',
   '--bind-address',
 ];
 const agentFlags = [
@@ -107,6 +109,7 @@ const agentFlags = [
   '--manifests',
   '--pod-cidr',
   '--cluster-cidr',
+  '--service-cidr',
   '--overlay',
   '--cni-conf-dir',
   '--cni-bin-dir',

@@ -1,6 +1,7 @@
 /**
- * The built-in load balancer: the addresses of the nodes themselves. Services that ask for another one by
- * `loadBalancerClass` are left to it. Key: `namespace/name`.
+ * The built-in load balancer: the addresses of the nodes themselves, of the Service's families. Services that ask for another
+ * one by `loadBalancerClass` are left to it; one that is no longer of this type loses its addresses, whoever gave them.
+ * Key: `namespace/name`.
  */
 import type { Service } from '../../kube/api/core-v1.js';
 import { deepEqual } from '../../kube/json.js';
@@ -16,6 +17,7 @@ import {
 } from '../contract.js';
 import { keyOfObject, objectOf } from '../pods/ownership.js';
 import { statusPatch } from '../status-patch.js';
+import { familyOf } from './selection.js';
 
 /** Set by people on nodes that outside traffic shall not enter. */
 const excludeLabel = 'node.kubernetes.io/exclude-from-external-load-balancers';
@@ -30,32 +32,42 @@ export const loadBalancerController: Controller = {
   reconcile,
 };
 
-const isOurs = ({ spec }: Service): boolean => spec?.type === 'LoadBalancer' && !spec.loadBalancerClass;
+type Ingress = NonNullable<NonNullable<NonNullable<Service['status']>['loadBalancer']>['ingress']>;
+
+/** Undefined: not ours to say. */
+function wantedFor({ spec }: Service, addresses: readonly string[]): Ingress | undefined {
+  if (spec?.type !== 'LoadBalancer') return [];
+  if (spec.loadBalancerClass) return undefined;
+  const families = spec.ipFamilies ?? ['IPv4'];
+  return families.flatMap(family => addresses.filter(ip => familyOf(ip) === family).map(ip => ({ ip, ipMode: 'VIP' })));
+}
+
+const saidOf = ({ status }: Service): Ingress => status?.loadBalancer?.ingress ?? [];
 
 /** Those whose status is not what the nodes are now: most changes of a node are none here. */
 function keysOfNode(_node: Seen, _deleted: boolean, view: FactsView): Key[] {
-  const ingress = ingressOf(view);
+  const addresses = addressesIn(view);
   const services = view.list('Service') as unknown as (Service & Seen)[];
   return services
-    .filter(service => isOurs(service) && !deepEqual(service.status?.loadBalancer?.ingress ?? [], ingress))
+    .filter(service => !deepEqual(saidOf(service), wantedFor(service, addresses) ?? saidOf(service)))
     .map(service => keyOfObject(service));
 }
 
 function reconcile({ view }: Facts, key: Key): Outcome {
   const service = objectOf<Service>(view, 'Service', key);
-  if (!service || service.metadata.deletionTimestamp || !isOurs(service)) return nothing;
-  const ingress = ingressOf(view);
+  const ingress = service && !service.metadata.deletionTimestamp && wantedFor(service, addressesIn(view));
+  if (!service || !ingress || (ingress.length === 0 && saidOf(service).length === 0)) return nothing;
   const loadBalancer = ingress.length > 0 ? { ingress } : {};
   return { actions: statusPatch(service, { ...service.status, loadBalancer }) };
 }
 
-function ingressOf(view: FactsView): { ip: string; ipMode: string }[] {
+function addressesIn(view: FactsView): string[] {
   const nodes = view.list('Node') as unknown as readonly Node[];
   return nodes
     .filter(isIn)
     .flatMap(({ status }) => status?.addresses ?? [])
-    .flatMap(({ type, address }) => (type === 'InternalIP' ? [{ ip: address, ipMode: 'VIP' }] : []))
-    .sort((a, b) => (a.ip < b.ip ? -1 : 1));
+    .flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []))
+    .sort();
 }
 
 const isIn = ({ metadata, status }: Node): boolean =>
