@@ -1,7 +1,7 @@
 /** What one entry of the table is in nftables: elements of our sets and maps, and the chains that they lead to. Pure. */
 import type { ProxyEndpoint, ServiceEntry } from '../contract.js';
 import type { RawElement } from './batch.js';
-import { addressBytes, portBytes, protocolBytes, rangeBytes, slotBytes } from './encode.js';
+import { addressBytes, joined, portBytes, protocolBytes, rangeBytes, slotBytes } from './encode.js';
 import {
   dropChain,
   insideSlots,
@@ -40,7 +40,9 @@ export function elementsOf(entry: ServiceEntry): Element[] {
 }
 
 const serviceKeyOf = ({ address, protocol, port }: ServiceEntry): Buffer =>
-  Buffer.concat([...(address === undefined ? [] : [addressBytes(address)]), protocolBytes(protocol), portBytes(port)]);
+  address === undefined
+    ? joined(protocolBytes(protocol), portBytes(port))
+    : joined(addressBytes(address), protocolBytes(protocol), portBytes(port));
 
 function leadsTo(entry: ServiceEntry, endpoints: readonly ProxyEndpoint[], inside: boolean): string {
   if (endpoints.length > 0) return pickName(pickOf(entry, endpoints, inside));
@@ -67,8 +69,8 @@ function slots(entry: ServiceEntry, key: Buffer, endpoints: readonly ProxyEndpoi
   const set = `${entry.address === undefined ? 'node_endpoints' : 'endpoints'}_${entry.protocol}` as const;
   return endpoints.map(({ address, port }, i) => ({
     set,
-    key: Buffer.concat([key, slotBytes(first + i)]),
-    value: Buffer.concat([addressBytes(address), portBytes(port)]),
+    key: joined(key, slotBytes(first + i)),
+    value: joined(addressBytes(address), portBytes(port)),
   }));
 }
 
@@ -77,8 +79,7 @@ function guards({ sourceRanges }: ServiceEntry, key: Buffer): Element[] {
   return [
     { set: 'guarded', key },
     ...outermost(sourceRanges.map(rangeBytes)).map(
-      ({ first, last }) =>
-        ({ set: 'allowed', key: Buffer.concat([key, first]), keyEnd: Buffer.concat([key, last]) }) as const,
+      ({ first, last }) => ({ set: 'allowed', key: joined(key, first), keyEnd: joined(key, last) }) as const,
     ),
   ];
 }
@@ -103,7 +104,7 @@ export function hairpinOf({ endpoints, inside = [] }: ServiceEntry): string[] {
 
 export function hairpinElement(address: string): Element {
   const bytes = addressBytes(address);
-  return { set: 'hairpin', key: Buffer.concat([bytes, bytes]) };
+  return { set: 'hairpin', key: joined(bytes, bytes) };
 }
 
 const identity = ({ set, key, keyEnd }: Element): string =>

@@ -6,7 +6,37 @@ export const protocolNumbers: Readonly<Record<Protocol, number>> = { tcp: 6, udp
 
 /** @param address IPv4 or IPv6, as Kubernetes has validated it */
 export function addressBytes(address: string): Buffer {
-  return address.includes(':') ? ipv6Bytes(address) : Buffer.from(address.split('.').map(Number));
+  return address.includes(':') ? ipv6Bytes(address) : ipv4Bytes(address);
+}
+
+/** By character: a table of 10,000 Services has 50,000 of them, and this is what its making consists of. */
+function ipv4Bytes(address: string): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  let part = 0;
+  let at = 0;
+  for (let i = 0; i < address.length; i++) {
+    const digit = address.charCodeAt(i) - 48;
+    if (digit >= 0) part = part * 10 + digit;
+    else {
+      bytes[at++] = part;
+      part = 0;
+    }
+  }
+  bytes[at] = part;
+  return bytes;
+}
+
+/** One part after another. */
+export function joined(...parts: readonly Uint8Array[]): Buffer {
+  let size = 0;
+  for (const part of parts) size += part.length;
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }
 
 function ipv6Bytes(address: string): Buffer {
@@ -23,7 +53,10 @@ function ipv6Bytes(address: string): Buffer {
   return bytes;
 }
 
-export const protocolBytes = (protocol: Protocol): Buffer => Buffer.from([protocolNumbers[protocol], 0, 0, 0]);
+const protocols = Object.fromEntries(
+  Object.entries(protocolNumbers).map(([protocol, number]) => [protocol, Buffer.from([number, 0, 0, 0])]),
+);
+export const protocolBytes = (protocol: Protocol): Buffer => protocols[protocol] as Buffer;
 
 export const portBytes = (port: number): Buffer => Buffer.from([port >> 8, port & 255, 0, 0]);
 
