@@ -11,6 +11,7 @@ import { disruptionController } from './disruption.js';
 import { endpointSliceController } from './endpoints/endpoint-slice.js';
 import { endpointsController } from './endpoints/endpoints.js';
 import { loadBalancerController } from './endpoints/load-balancer.js';
+import { endpointSliceMirroringController } from './endpoints/mirror.js';
 import { eventTtlController } from './event-ttl.js';
 import { garbageCollector } from './garbage-collector.js';
 import { jobController } from './job/index.js';
@@ -53,5 +54,6 @@ export const controllers: readonly Controller[] = [
   taintEvictionController,
   endpointSliceController,
   endpointsController,
+  endpointSliceMirroringController,
   loadBalancerController,
 ];

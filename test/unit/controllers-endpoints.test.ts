@@ -3,6 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Action, Seen } from '../../src/controllers/contract.js';
 import { endpointSliceController, manager } from '../../src/controllers/endpoints/endpoint-slice.js';
 import { endpointsController } from '../../src/controllers/endpoints/endpoints.js';
+import { loadBalancerController } from '../../src/controllers/endpoints/load-balancer.js';
+import { endpointSliceMirroringController } from '../../src/controllers/endpoints/mirror.js';
 import type { Endpoint, EndpointSlice } from '../../src/kube/api/discovery-v1.js';
 import type { Pod } from '../../src/kube/pod.js';
 import { facts, object } from '../helpers/facts.js';
@@ -169,5 +171,123 @@ describe('Endpoints', () => {
     const [subset] = cut.subsets as { addresses: unknown[]; notReadyAddresses?: unknown[] }[];
     expect([subset?.addresses.length, subset?.notReadyAddresses]).toEqual([1000, undefined]);
     expect(cut.metadata.annotations).toEqual({ 'endpoints.kubernetes.io/over-capacity': 'truncated' });
+  });
+});
+
+describe('Endpoints that somebody wrote', () => {
+  const plain = service({ selector: undefined });
+  const byHand = (subsets: object[], metadata: object = {}) => object('Endpoints', 's', 'd', { metadata, subsets });
+  const mirror = (...objects: readonly unknown[]) =>
+    endpointSliceMirroringController.reconcile(facts(objects as Seen[]), 'd/s').actions;
+  const hosts = [
+    {
+      addresses: [{ ip: '192.0.2.1', hostname: 'one' }, { ip: '2001:db8::1' }],
+      notReadyAddresses: [{ ip: '192.0.2.2', nodeName: 'n' }],
+      ports: [{ name: 'p', port: 8080 }],
+    },
+    { addresses: [{ ip: '192.0.2.3' }], ports: [{ name: 'p', port: 9090, protocol: 'UDP' }] },
+  ];
+
+  test('are said again in slices, one for each family and list of ports', () => {
+    const annotations = { note: 'kept', 'kubectl.kubernetes.io/last-applied-configuration': '{}' };
+    const slices = made(mirror(plain, byHand(hosts, { labels: { a: 'b' }, annotations })));
+    expect(slices.map(({ addressType, ports, endpoints }) => [addressType, ports, endpoints])).toEqual([
+      [
+        'IPv4',
+        [{ name: 'p', port: 8080, protocol: 'TCP' }],
+        [
+          { addresses: ['192.0.2.1'], conditions: { ready: true }, hostname: 'one' },
+          { addresses: ['192.0.2.2'], conditions: { ready: false }, nodeName: 'n' },
+        ],
+      ],
+      [
+        'IPv6',
+        [{ name: 'p', port: 8080, protocol: 'TCP' }],
+        [{ addresses: ['2001:db8::1'], conditions: { ready: true } }],
+      ],
+      [
+        'IPv4',
+        [{ name: 'p', port: 9090, protocol: 'UDP' }],
+        [{ addresses: ['192.0.2.3'], conditions: { ready: true } }],
+      ],
+    ]);
+    expect(slices[0]?.metadata).toMatchObject({
+      generateName: 's-',
+      labels: {
+        a: 'b',
+        'kubernetes.io/service-name': 's',
+        'endpointslice.kubernetes.io/managed-by': 'endpointslicemirroring-controller.k8s.io',
+      },
+      annotations: { note: 'kept' },
+      ownerReferences: [{ kind: 'Endpoints', name: 's', controller: true }],
+    });
+    expect(slices[0]?.metadata.annotations).toEqual({ note: 'kept' });
+  });
+
+  test('are followed, with one write for what changes', () => {
+    const before = byHand(hosts.slice(1));
+    const slices = stored(mirror(plain, before));
+    expect(mirror(plain, before, ...slices)).toEqual([]);
+    const after = byHand([{ ...hosts[1], addresses: [{ ip: '192.0.2.4' }] }]);
+    expect(patched(mirror(plain, after, ...slices)).map(({ endpoints }) => endpoints?.[0]?.addresses)).toEqual([
+      ['192.0.2.4'],
+    ]);
+    expect(patched(mirror(plain, byHand([]), ...slices)).map(({ endpoints }) => endpoints)).toEqual([[]]);
+  });
+
+  test.each<[string, object, unknown[]]>([
+    ['without a Service', {}, []],
+    ['of a Service with a selector', {}, [service()]],
+    ['that say so', { labels: { 'endpointslice.kubernetes.io/skip-mirror': 'true' } }, [plain]],
+    ['of a leader', { annotations: { 'control-plane.alpha.kubernetes.io/leader': '{}' } }, [plain]],
+  ])('are not mirrored: %s', (_name, metadata, services) => {
+    const slices = stored(mirror(plain, byHand(hosts.slice(1))));
+    expect(mirror(...services, byHand(hosts.slice(1), metadata), ...slices)).toMatchObject([{ do: 'delete' }]);
+  });
+
+  test('more than a thousand in a subset are cut, and that is told', () => {
+    const addresses = Array.from({ length: 1002 }, (_, i) => ({ ip: `10.1.${i >> 8}.${i & 255}` }));
+    const actions = mirror(plain, byHand([{ addresses, ports: [{ port: 1 }] }]));
+    expect(made(actions).flatMap(({ endpoints = [] }) => endpoints)).toHaveLength(1000);
+    expect(actions.at(-1)).toMatchObject({ do: 'event', reason: 'TooManyAddressesToMirror' });
+  });
+
+  test('go with their Service, but may be there before it', () => {
+    const gone = endpointsController.wakes[0]?.keys(plain as Seen, true, facts([]).view) ?? [];
+    const actions = (objects: readonly unknown[]) =>
+      gone.flatMap(key => endpointsController.reconcile(facts(objects as Seen[]), key).actions);
+    expect(actions([byHand(hosts)])).toMatchObject([{ do: 'delete', target: { kind: 'Endpoints', name: 's' } }]);
+    expect(actions([byHand(hosts), plain])).toEqual([]);
+    expect(endpointsController.wakes[0]?.keys(plain as Seen, false, facts([]).view)).toHaveLength(1);
+    expect(endpointsController.reconcile(facts([byHand(hosts) as Seen]), 'd/s').actions).toEqual([]);
+  });
+});
+
+describe('a load balancer', () => {
+  const node = (name: string, ...ips: string[]) =>
+    object('Node', name, undefined, {
+      status: {
+        conditions: [{ type: 'Ready', status: 'True' }],
+        addresses: ips.map(address => ({ type: 'InternalIP', address })),
+      },
+    });
+  const told = (spec: object, status: object = {}, nodes: unknown[] = [node('a', '192.0.2.1', '2001:db8::1')]) => {
+    const made = { ...service({ type: 'LoadBalancer', ...spec }), status };
+    const { actions } = loadBalancerController.reconcile(facts([made, ...nodes] as Seen[]), 'd/s');
+    return actions.flatMap(action => (action.do === 'patch' ? [action.patch] : []));
+  };
+  const ingress = (...ips: string[]) => ({ loadBalancer: { ingress: ips.map(ip => ({ ip, ipMode: 'VIP' })) } });
+
+  test('has the addresses of the nodes, of its families', () => {
+    expect(told({})).toEqual([{ status: ingress('192.0.2.1') }]);
+    expect(told({ ipFamilies: ['IPv6', 'IPv4'] })).toEqual([{ status: ingress('2001:db8::1', '192.0.2.1') }]);
+    expect(told({}, ingress('192.0.2.1'))).toEqual([]);
+  });
+  test('of another class is left alone; what is one no longer has no address', () => {
+    expect(told({ loadBalancerClass: 'other' }, ingress('203.0.113.1'))).toEqual([]);
+    expect(told({ type: 'ClusterIP' }, ingress('192.0.2.1'))).toEqual([
+      { status: { loadBalancer: { ingress: null } } },
+    ]);
+    expect(told({ type: 'NodePort' }, { loadBalancer: {} })).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 /**
  * The older form of EndpointSlices, which tools still read: one Endpoints object per Service with a selector, cut at 1,000
- * addresses. Key: `namespace/name` of both.
+ * addresses. Key: `namespace/name` of both, or that of a Service that is gone.
  */
 import type { EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Service } from '../../kube/api/core-v1.js';
 import { deepEqual } from '../../kube/json.js';
@@ -19,6 +19,7 @@ import {
 import { isPodReady } from '../pods/condition.js';
 import { keyOfObject, objectOf } from '../pods/ownership.js';
 import { mergePatchOf } from '../status-patch.js';
+import { deleteOrphaned, keyOfGone } from './by-hand.js';
 import {
   addressesOf,
   familiesOf,
@@ -43,7 +44,7 @@ export const capacity = 1000;
 export const endpointsController: Controller = {
   name: 'endpoint',
   wakes: [
-    { kind: 'Service', keys: object => [keyOfObject(object)] },
+    { kind: 'Service', keys: (object, deleted) => [keyOfObject(object), ...(deleted ? [keyOfGone(object)] : [])] },
     { kind: 'Pod', keys: keysOfPod },
     { kind: 'Endpoints', keys: object => [keyOfObject(object)] },
   ],
@@ -88,6 +89,8 @@ function addressesByPod(endpoints: Endpoints): ReadonlyMap<string, Said> {
 }
 
 function reconcile({ view }: Facts, key: Key): Outcome {
+  const orphaned = deleteOrphaned(view, key);
+  if (orphaned) return { actions: orphaned };
   const service = objectOf<Service>(view, 'Service', key);
   const found = objectOf<Endpoints>(view, 'Endpoints', key);
   if (!service || service.metadata.deletionTimestamp || !hasSelector(service)) {

@@ -20,6 +20,7 @@ export function slicesOf(view: FactsView, owner: KubeObject, manager: string): E
 export interface Wanted {
   readonly groups: readonly Group[];
   readonly labels: Readonly<Record<string, string>>;
+  /** All of them; undefined: they are nobody's business. */
   readonly annotations?: Readonly<Record<string, string>>;
 }
 
@@ -43,12 +44,17 @@ export function writeSlices(
 export const deletionsOf = (slices: readonly EndpointSlice[]): Action[] =>
   slices.map(slice => ({ do: 'delete', target: targetOf(slice) }));
 
-function patchOf(one: Fitted['kept'][number], { labels }: Wanted): Action[] {
+function patchOf(one: Fitted['kept'][number], wanted: Wanted): Action[] {
   const { metadata } = one.slice;
-  const changedLabels = mergePatchOf(metadata.labels ?? {}, labels);
+  const labels = mergePatchOf(metadata.labels ?? {}, wanted.labels);
+  const annotations = wanted.annotations ? mergePatchOf(metadata.annotations ?? {}, wanted.annotations) : {};
+  const changed = {
+    ...(Object.keys(labels).length > 0 && { labels }),
+    ...(Object.keys(annotations).length > 0 && { annotations }),
+  };
   const patch = {
     ...(isChanged(one) && { endpoints: one.endpoints }),
-    ...(Object.keys(changedLabels).length > 0 && { metadata: { labels: changedLabels } }),
+    ...(Object.keys(changed).length > 0 && { metadata: changed }),
   };
   if (Object.keys(patch).length === 0) return [];
   return [{ do: 'patch', target: targetOf(one.slice), at: metadata.resourceVersion, patch }];
@@ -65,7 +71,7 @@ function createOf(
     ...names,
     ...(namespace && { namespace }),
     labels,
-    ...(annotations && { annotations }),
+    ...(annotations && Object.keys(annotations).length > 0 && { annotations }),
     ownerReferences: [controllerRefTo(owner)],
   };
   return {
