@@ -71,15 +71,20 @@ export function diskOf(path: string): Disk {
 
 export const cpuCount = (): number => availableParallelism();
 
-/** The first IPv4 address of an interface that is neither loopback nor ours; undefined in a namespace without an uplink. */
-export function nodeAddress(interfaces = networkInterfaces()): string | undefined {
+/**
+ * The first address of a family on an interface that is neither loopback nor ours, for others to reach this node by;
+ * undefined in a namespace without an uplink.
+ */
+export function nodeAddress(family: 4 | 6, interfaces = networkInterfaces()): string | undefined {
   for (const [name, addresses] of Object.entries(interfaces)) {
     if (/^(lo|cni\d|veth|docker|br-|keelson\.|kube-)/.test(name)) continue;
-    const found = addresses?.find(a => a.family === 'IPv4' && !a.internal);
+    const found = addresses?.find(a => a.family === `IPv${family}` && !a.internal && !isLinkLocal(a.address));
     if (found) return found.address;
   }
   return undefined;
 }
+
+const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address);
 
 export function systemInfo(): NodeSystemInfo {
   const osRelease = read('/etc/os-release') ?? '';

@@ -75,7 +75,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     onChange: () => parts.link?.connected && void reporter.report(),
   });
   const proxyOptions = {
-    clusterCidrs: [options.clusterCIDR],
+    clusterCidrs: options.clusterCIDRs,
     bridge: 'cni0',
     ipvsScheduler: options.ipvsScheduler,
     warn: (message: string) => log.warn(message),

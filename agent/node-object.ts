@@ -7,8 +7,8 @@ import { pressureCondition } from './eviction/words.js';
 
 export interface NodeFacts {
   readonly name: string;
-  /** Undefined, and no ranges: as long as the network is not set up. */
-  readonly address: string | undefined;
+  /** None, and no ranges: as long as the network is not set up. */
+  readonly addresses: readonly string[];
   readonly podCIDRs: readonly string[];
   readonly amounts: Capacity;
   /** What the node is short of now. */
@@ -43,7 +43,7 @@ export function nodeObject(f: NodeFacts): Node {
       ...f.amounts,
       conditions: conditions(f),
       addresses: [
-        ...(f.address ? [{ type: 'InternalIP', address: f.address } as const] : []),
+        ...f.addresses.map(address => ({ type: 'InternalIP', address }) as const),
         { type: 'Hostname', address: f.name },
       ],
       nodeInfo: f.info,

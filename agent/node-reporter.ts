@@ -10,7 +10,7 @@ import { nodeObject } from './node-object.js';
 
 export interface NodeReporterOptions {
   readonly name: string;
-  readonly networking: () => Pick<NodeNetworking, 'address' | 'podCIDRs' | 'problem'>;
+  readonly networking: () => Pick<NodeNetworking, 'addresses' | 'podCIDRs' | 'problem'>;
   readonly capacity: () => Capacity;
   readonly labels: Readonly<Record<string, string>>;
   readonly info: NodeSystemInfo;
@@ -52,10 +52,10 @@ export class NodeReporter {
       log.warn({ error: String(error) }, 'images could not be listed');
       return [];
     });
-    const { address, podCIDRs, problem } = this.#options.networking();
+    const { addresses, podCIDRs, problem } = this.#options.networking();
     const object = nodeObject({
       ...this.#options,
-      address,
+      addresses,
       podCIDRs,
       amounts: this.#options.capacity(),
       pressures: this.#options.pressures(),

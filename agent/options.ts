@@ -11,16 +11,17 @@ export interface AgentOptions {
   readonly manifestsDir: string;
   /** kubeconfig of this node: server, CA and client certificate. Need not exist yet. */
   readonly credentials: string;
-  /** Undefined: the controller hands one out. */
-  readonly podCIDR: string | undefined;
-  readonly clusterCIDR: string;
+  /** Undefined: the controller hands them out. */
+  readonly podCIDRs: readonly string[] | undefined;
+  /** One, or one of each family; the first is of the primary family. */
+  readonly clusterCIDRs: readonly string[];
   /** Where Services get their addresses, the default family's first. */
   readonly serviceCIDRs: readonly string[];
   readonly overlay: OverlayMode;
   readonly cniConfDir: string;
   readonly cniBinDirs: readonly string[];
-  /** Address of this node that others reach it by. Undefined: the machine's first. */
-  readonly nodeIP: string | undefined;
+  /** Addresses of this node that others reach it by, at most one of each family. Undefined: the machine's first. */
+  readonly nodeIPs: readonly string[] | undefined;
   readonly proxyMode: ProxyMode;
   readonly ipvsScheduler: Scheduler;
   readonly maxPods: number;

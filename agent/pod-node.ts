@@ -58,8 +58,8 @@ export function podNode({
   return {
     name: options.nodeName,
     directories,
-    get hostIP() {
-      return networking.hostIP;
+    get hostIPs() {
+      return networking.addresses.length > 0 ? networking.addresses : ['127.0.0.1'];
     },
     memoryBytes: memoryBytes('MemTotal'),
     resources: supply.resources,

@@ -1,97 +1,93 @@
 /**
- * The bridge network of one node: pods on a Linux bridge, the bridge's first address as their gateway. The agent calls
- * this in process; every call may be repeated. A pod's link is never waited for when it goes: it ends with its namespace.
+ * The bridge network of one node: pods on a Linux bridge, the bridge's addresses as their gateways. The agent calls this in
+ * process; every call may be repeated.
  */
-import { createHash } from 'node:crypto';
-import { access, writeFile } from 'node:fs/promises';
-import { type AddressInfo, KernelError, type LinkInfo, netlink, type VethInfo, vethAttach } from '../native/index.js';
-import { codeOf } from '../src/base/errors.js';
+import { KernelError, netlink, type VethInfo } from '../native/index.js';
+import type { Cidr } from '../src/base/cidr.js';
 import { failpoint } from '../src/base/failpoint.js';
 import { limitBandwidth } from './bandwidth.js';
+import { type BridgeLink, raiseBridge, refuseForeign } from './bridge-link.js';
 import { type Attachment, type BridgeConfig, type BridgeNetwork, CniError, type CniResult } from './contract.js';
-import { Ipam } from './ipam.js';
-import { formatAddress, gatewayOf, parseAddress, parseRange, podAddresses, type Range } from './ipv4.js';
+import { LeaseBook } from './leases.js';
+import { attachedPod, attachPod, deleteStaleLinks, hostLinkName, type PodLink } from './pod-link.js';
 import { Portmap } from './portmap.js';
-import { applyBridgeRules, podLinkGroup, removeBridgeRules } from './rules.js';
-
-/** Links to be deleted by one message are first put in this group. */
-const dyingGroup = podLinkGroup + 1;
-
-/** The kernel allows 15 characters. */
-export function hostLinkName(containerID: string): string {
-  return `veth${createHash('sha256').update(containerID).digest('hex').slice(0, 8)}`;
-}
-
-/** Fixed, from the gateway's address: a bridge without one takes the lowest of its ports and breaks ARP caches. */
-export function bridgeMac(gateway: number): string {
-  const bytes = [0x0a, 0x58, ...[24, 16, 8, 0].map(shift => (gateway >>> shift) & 255)];
-  return bytes.map(byte => byte.toString(16).padStart(2, '0')).join(':');
-}
-
-const macOf = (address: string): string => bridgeMac(parseAddress(address) ?? 0);
+import { bridgeMac, gatewayOf, parseRanges, podAddresses } from './ranges.js';
+import { applyBridgeRules, removeBridgeRules } from './rules.js';
 
 /** @throws CniError 7 for a range that is malformed or too small */
 export function createBridgeNetwork(config: BridgeConfig): BridgeNetwork {
-  const range = parseRange(config.subnet, 'subnet');
-  parseRange(config.clusterCidr, 'clusterCidr');
-  if (podAddresses(range).count < 1)
+  const ranges = parseRanges(config.subnets, 'subnet');
+  parseRanges(config.clusterCidrs, 'clusterCidr');
+  const small = ranges.findIndex(range => podAddresses(range).count < 1n);
+  if (small >= 0)
     throw new CniError(
       7,
-      `Cannot use subnet "${config.subnet}"`,
-      'expected a prefix of at most 29 or 30 bits, so that pods have addresses',
+      `Cannot use subnet "${config.subnets[small]}"`,
+      'expected a prefix of at most 30 bits (of IPv6: 126), so that pods have addresses',
     );
   if (!/^[^\s/]{1,15}$/.test(config.bridge))
     throw new CniError(7, `Cannot use bridge "${config.bridge}"`, 'expected 1 to 15 characters without "/" and spaces');
-  return new Bridge(config, range);
+  return new Bridge(config, ranges);
 }
+
+const defaultRoute = { 4: '0.0.0.0/0', 6: '::/0' } as const;
 
 class Bridge implements BridgeNetwork {
   readonly #config: BridgeConfig;
-  readonly #range: Range;
-  readonly #gateway: string;
-  readonly #ipam: Ipam;
+  readonly #ranges: readonly Cidr[];
+  readonly #gateways: readonly string[];
+  readonly #leases: LeaseBook;
   readonly #portmap: Portmap;
 
-  constructor(config: BridgeConfig, range: Range) {
+  constructor(config: BridgeConfig, ranges: readonly Cidr[]) {
     this.#config = config;
-    this.#range = range;
-    this.#gateway = formatAddress(gatewayOf(range));
-    this.#ipam = new Ipam({ dataDir: config.dataDir, name: config.name, range });
+    this.#ranges = ranges;
+    this.#gateways = ranges.map(gatewayOf);
+    this.#leases = new LeaseBook({ dataDir: config.dataDir, name: config.name, ranges });
     this.#portmap = new Portmap(config);
   }
 
   async setup(): Promise<void> {
-    await this.#makeBridge();
-    await this.#writeSysctls();
-    await this.#raiseBridge();
+    const link: BridgeLink = { name: this.#config.bridge, mtu: this.#config.mtu, ranges: this.#ranges };
+    await refuseForeign(link);
+    await raiseBridge(link);
     await applyBridgeRules(this.#config);
     await this.#portmap.setup();
   }
 
   async add(attachment: Attachment): Promise<CniResult> {
-    const lease = await this.#ipam.allocate(attachment.containerID, attachment.ifName);
+    const { addresses, fresh } = await this.#leases.allocate(attachment.containerID, attachment.ifName);
     try {
-      const veth = lease.fresh
-        ? await this.#attachAnew(attachment, lease.address)
-        : ((await this.#attached(attachment, lease.address)) ?? (await this.#attachAnew(attachment, lease.address)));
+      const link = this.#linkWith(addresses);
+      const there = fresh ? undefined : await attachedPod(attachment, link.addresses);
+      const veth = there ?? (await attachPod(attachment, link));
       await failpoint('cni.afterAdd');
-      await this.#furnish(attachment, lease.address);
-      return this.#result(attachment, lease.address, veth);
+      await this.#furnish(attachment, addresses);
+      return this.#result(attachment, link.addresses, veth);
     } catch (error) {
-      if (lease.fresh) await this.del(attachment);
+      if (fresh) await this.del(attachment);
       throw this.#explained(attachment, error);
     }
   }
 
-  async #furnish({ containerID, netns, ifName, portMappings = [], bandwidth = {} }: Attachment, address: string) {
-    await limitBandwidth(bandwidth, hostLinkName(containerID), { netns, ifName });
-    await this.#portmap.add(containerID, { address, ports: portMappings });
+  #linkWith(addresses: readonly string[]): PodLink {
+    const { bridge, mtu, hairpin } = this.#config;
+    const withPrefix = addresses.map((address, i) => `${address}/${this.#ranges[i]?.length}`);
+    return { bridge, mtu, hairpin, addresses: withPrefix, gateways: this.#gateways };
   }
 
-  /** Its ports lead nowhere before its address can be another's. */
+  async #furnish(
+    { containerID, netns, ifName, portMappings = [], bandwidth = {} }: Attachment,
+    addresses: readonly string[],
+  ): Promise<void> {
+    await limitBandwidth(bandwidth, hostLinkName(containerID), { netns, ifName });
+    await this.#portmap.add(containerID, { addresses, ports: portMappings });
+  }
+
+  /** Its ports lead nowhere before its addresses can be another's. */
   async del({ containerID, ifName }: Omit<Attachment, 'netns'>): Promise<void> {
     await this.#portmap.del(containerID);
-    await this.#ipam.release(containerID, ifName);
+    await this.#leases.release(containerID, ifName);
   }
 
   async check(): Promise<void> {
@@ -100,148 +96,28 @@ class Bridge implements BridgeNetwork {
 
   async gc(valid: ReadonlySet<string>): Promise<void> {
     await this.#portmap.gc(valid);
-    await this.#ipam.collect(valid);
-    const names = new Set([...valid].map(hostLinkName));
-    const links = await this.#links();
-    const bridge = links.find(link => link.name === this.#config.bridge);
-    const stale = links.filter(
-      link => bridge && link.master === bridge.index && /^veth[0-9a-f]{8}$/.test(link.name) && !names.has(link.name),
-    );
-    await this.#deleteLinks(stale.map(link => link.name));
+    await this.#leases.collect(valid);
+    await deleteStaleLinks(this.#config.bridge, valid);
   }
 
   async teardown(): Promise<void> {
-    await this.#ipam.settled();
+    await this.#leases.settled();
     await netlink(null, [{ op: 'link.delete', name: this.#config.bridge, ifMissing: 'ignore' }]);
-    await removeBridgeRules(this.#config.bridge);
+    await removeBridgeRules(this.#config);
     await this.#portmap.teardown();
   }
 
-  async #makeBridge(): Promise<void> {
-    const { bridge: name, mtu } = this.#config;
-    const existing = (await this.#links()).find(link => link.name === name);
-    if (existing && existing.kind !== 'bridge') {
-      throw new CniError(
-        7,
-        `Cannot use bridge "${name}"`,
-        `a link of kind "${existing.kind ?? 'physical'}" has that name`,
-      );
-    }
-    if (existing) await this.#refuseForeign(existing);
-    const mac = bridgeMac(gatewayOf(this.#range));
-    await netlink(null, [existing ? { op: 'link.set', name, mtu, mac } : { op: 'bridge.add', name, mtu, mac }]);
-  }
-
-  /** One of ours has the MAC of its gateway, also from an earlier range: another network's is not taken from it. */
-  async #refuseForeign({ name, index, mac }: LinkInfo): Promise<void> {
-    const [addresses] = (await netlink(null, [{ op: 'address.list' }])) as [AddressInfo[]];
-    const wanted = `${this.#gateway}/${this.#range.length}`;
-    const foreign = addresses.find(
-      ({ index: of, family, address }) =>
-        of === index && family === 4 && address !== wanted && mac !== macOf(address.split('/')[0]!),
-    );
-    if (foreign)
-      throw new CniError(
-        7,
-        `Cannot use bridge "${name}"`,
-        `it exists with the address ${foreign.address}, which another network gave it; pods here would have ${wanted}`,
-      );
-  }
-
-  /** Before the bridge is up. Pods have no IPv6, so the bridge has none: nothing is flooded to every port for it. */
-  async #writeSysctls(): Promise<void> {
-    const { bridge } = this.#config;
-    await sysctl('net/ipv4/ip_forward', '1');
-    await sysctl(`net/ipv4/conf/${bridge}/rp_filter`, '1');
-    await sysctl(`net/ipv4/conf/${bridge}/accept_redirects`, '0');
-    await sysctl(`net/ipv6/conf/${bridge}/accept_ra`, '0', 'optional');
-    await sysctl(`net/ipv6/conf/${bridge}/accept_redirects`, '0', 'optional');
-    await sysctl(`net/ipv6/conf/${bridge}/disable_ipv6`, '1', 'optional');
-  }
-
-  /**
-   * The gateway is its only IPv4 address: one left from an earlier range would keep an old route. Whose earlier range that
-   * was shows its MAC, which ours have from their gateway.
-   */
-  async #raiseBridge(): Promise<void> {
-    const { bridge: dev } = this.#config;
-    const wanted = `${this.#gateway}/${this.#range.length}`;
-    const [addresses, links] = (await netlink(null, [{ op: 'address.list' }, { op: 'link.list' }])) as [
-      { index: number; address: string; family: number }[],
-      LinkInfo[],
-    ];
-    const index = links.find(link => link.name === dev)?.index;
-    const stale = addresses.filter(entry => entry.index === index && entry.family === 4 && entry.address !== wanted);
-    await netlink(null, [
-      ...stale.map(({ address }) => ({ op: 'address.delete', dev, address, ifMissing: 'ignore' }) as const),
-      { op: 'address.add', dev, address: wanted, ifExists: 'ignore' },
-      { op: 'link.set', name: dev, up: true },
-    ]);
-  }
-
-  /** A host link of that name is left from an attempt that died: its namespace is not this one. */
-  async #attachAnew(attachment: Attachment, address: string): Promise<VethInfo> {
-    const spec = {
-      object: attachment.object,
-      netns: attachment.netns,
-      hostName: hostLinkName(attachment.containerID),
-      name: attachment.ifName,
-      bridge: this.#config.bridge,
-      mtu: this.#config.mtu,
-      hairpin: this.#config.hairpin,
-      group: podLinkGroup,
-      addresses: [`${address}/${this.#range.length}`],
-      gateways: [this.#gateway],
-      ipv6: false,
-    };
-    try {
-      return await vethAttach(spec);
-    } catch (error) {
-      if (codeOf(error) !== 'EEXIST' || !isOwnLink(error)) throw error;
-    }
-    await this.#deleteLinks([spec.hostName]);
-    return vethAttach(spec);
-  }
-
-  /** What a repeated ADD finds: the link complete on both sides, or undefined. */
-  async #attached({ containerID, netns, ifName }: Attachment, address: string): Promise<VethInfo | undefined> {
-    const [links, addresses] = (await netlink(netns, [{ op: 'link.list' }, { op: 'address.list' }])) as [
-      LinkInfo[],
-      { index: number; address: string }[],
-    ];
-    const inside = links.find(link => link.name === ifName && link.up);
-    const host = (await this.#links()).find(link => link.name === hostLinkName(containerID) && link.up);
-    const complete = addresses.some(
-      entry => entry.index === inside?.index && entry.address === `${address}/${this.#range.length}`,
-    );
-    return inside && host && complete ? { hostIndex: host.index, hostMac: host.mac, mac: inside.mac } : undefined;
-  }
-
-  async #deleteLinks(names: readonly string[]): Promise<void> {
-    if (names.length === 0) return;
-    const marks = await Promise.allSettled(
-      names.map(name => netlink(null, [{ op: 'link.set', name, group: dyingGroup }])),
-    );
-    const failed = marks.find(mark => mark.status === 'rejected' && codeOf(mark.reason) !== 'ENODEV');
-    await netlink(null, [{ op: 'link.deleteGroup', group: dyingGroup }]);
-    if (failed?.status === 'rejected') throw failed.reason;
-  }
-
-  async #links(): Promise<LinkInfo[]> {
-    return (await netlink(null, [{ op: 'link.list' }]))[0] as LinkInfo[];
-  }
-
-  #result(attachment: Attachment, address: string, veth: VethInfo): CniResult {
+  #result(attachment: Attachment, addresses: readonly string[], veth: VethInfo): CniResult {
     const { bridge, mtu } = this.#config;
     return {
       cniVersion: '1.1.0',
       interfaces: [
-        { name: bridge, mac: bridgeMac(gatewayOf(this.#range)) },
+        { name: bridge, mac: bridgeMac(this.#ranges[0]!) },
         { name: hostLinkName(attachment.containerID), mac: veth.hostMac, mtu },
         { name: attachment.ifName, mac: veth.mac, mtu, sandbox: attachment.netns },
       ],
-      ips: [{ address: `${address}/${this.#range.length}`, gateway: this.#gateway, interface: 2 }],
-      routes: [{ dst: '0.0.0.0/0', gw: this.#gateway }],
+      ips: addresses.map((address, i) => ({ address, gateway: this.#gateways[i]!, interface: 2 })),
+      routes: this.#ranges.map(({ family }, i) => ({ dst: defaultRoute[family], gw: this.#gateways[i]! })),
     };
   }
 
@@ -252,22 +128,3 @@ class Bridge implements BridgeNetwork {
     });
   }
 }
-
-/** EEXIST of the link itself, not of an address or route. */
-function isOwnLink(error: unknown): boolean {
-  return error instanceof KernelError && error.syscall.startsWith('RTM_NEWLINK(veth');
-}
-
-async function sysctl(name: string, value: string, need: 'required' | 'optional' = 'required'): Promise<void> {
-  const path = `/proc/sys/${name}`;
-  if (need === 'optional' && !(await exists(path))) return;
-  await writeFile(path, value).catch(cause => {
-    throw new CniError(100, `Cannot write "${value}" to "${path}"`, undefined, { cause });
-  });
-}
-
-const exists = (path: string) =>
-  access(path).then(
-    () => true,
-    () => false,
-  );

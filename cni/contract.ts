@@ -58,10 +58,13 @@ export interface BridgeConfig {
   /** Network name: the folder of its leases. */
   readonly name: string;
   readonly bridge: string;
-  /** Pod range of this node, `10.244.0.0/24`; the gateway is its first address and lives on the bridge. */
-  readonly subnet: string;
-  /** Cluster range: not masqueraded. */
-  readonly clusterCidr: string;
+  /**
+   * Pod ranges of this node, one or one of each family, the primary one first: `10.244.0.0/24`. The first address of each
+   * is the gateway and lives on the bridge.
+   */
+  readonly subnets: readonly string[];
+  /** Cluster ranges: not masqueraded. */
+  readonly clusterCidrs: readonly string[];
   readonly mtu: number;
   readonly hairpin: boolean;
   /** Folder with host-local's layout: `<dataDir>/<name>/<ip>`. */

@@ -1,16 +1,17 @@
 /**
- * Addresses of one network, in files of host-local's layout: `<dataDir>/<name>/<ip>` holds `<id>\r\n<ifname>`, and
- * `last_reserved_ip.0` makes allocation round robin. An index in memory decides and is reserved in the same turn of the
+ * Addresses of one range of a network, in files of host-local's layout: `<dataDir>/<name>/<ip>` holds `<id>\r\n<ifname>`,
+ * and `last_reserved_ip.N` makes allocation round robin; a second range has its files in the same folder. An index in memory decides and is reserved in the same turn of the
  * event loop, so calls in this process cannot collide; the file is created with O_EXCL, so other processes cannot either,
  * and no lock has to be held. Nothing is fsynced: what a power cut loses belonged to pods that the cut ended too.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFiles } from '../native/index.js';
+import { type Cidr, familyOf, formatCidr, formatIp, parseIp } from '../src/base/cidr.js';
 import { codeOf } from '../src/base/errors.js';
 import { failpoint } from '../src/base/failpoint.js';
 import { CniError } from './contract.js';
-import { formatAddress, nextFree, parseAddress, podAddresses, type Range } from './ipv4.js';
+import { nextFree, podAddresses } from './ranges.js';
 
 export interface Lease {
   readonly address: string;
@@ -19,29 +20,39 @@ export interface Lease {
 }
 
 interface Holder {
-  readonly address: number;
+  readonly address: bigint;
   readonly key: string;
   readonly id: string;
   /** Settles when the file is written. */
   written: Promise<void>;
 }
 
-const lastReserved = 'last_reserved_ip.0';
+export interface IpamOptions {
+  readonly dataDir: string;
+  /** Of the network: its folder. */
+  readonly name: string;
+  readonly range: Cidr;
+  /** Which of the network's ranges it is. */
+  readonly index?: number;
+}
+
 const keyOf = (id: string, ifName: string) => `${id}\r\n${ifName}`;
 
 export class Ipam {
   readonly #folder: string;
-  readonly #range: Range;
+  readonly #range: Cidr;
+  readonly #lastReserved: string;
   #loaded: Promise<void> | undefined;
-  readonly #byAddress = new Map<number, Holder>();
+  readonly #byAddress = new Map<bigint, Holder>();
   readonly #byKey = new Map<string, Holder>();
-  #previous: number | undefined;
+  #previous: bigint | undefined;
   #previousWritten: Promise<void> | undefined;
-  #previousOnDisk: number | undefined;
+  #previousOnDisk: bigint | undefined;
 
-  constructor({ dataDir, name, range }: { dataDir: string; name: string; range: Range }) {
+  constructor({ dataDir, name, range, index = 0 }: IpamOptions) {
     this.#folder = join(dataDir, name);
     this.#range = range;
+    this.#lastReserved = join(this.#folder, `last_reserved_ip.${index}`);
   }
 
   /** The address of (id, ifName): the same at every call until it is released. @throws CniError 11 if the range is full */
@@ -51,9 +62,15 @@ export class Ipam {
     const held = this.#byKey.get(key);
     if (held) {
       await held.written;
-      return { address: formatAddress(held.address), fresh: false };
+      return { address: this.#format(held.address), fresh: false };
     }
-    return { address: formatAddress(await this.#reserve(id, key)), fresh: true };
+    return { address: this.#format(await this.#reserve(id, key)), fresh: true };
+  }
+
+  /** Whether (id, ifName) has an address. */
+  async holds(id: string, ifName: string): Promise<boolean> {
+    await this.#load();
+    return this.#byKey.has(keyOf(id, ifName));
   }
 
   /** Gives the address back. An unknown id is success. */
@@ -77,7 +94,7 @@ export class Ipam {
   }
 
   /** Tries one address after another: EEXIST means that another process took it since we looked. */
-  async #reserve(id: string, key: string): Promise<number> {
+  async #reserve(id: string, key: string): Promise<bigint> {
     for (let looked = false; ; ) {
       const address = nextFree(this.#range, this.#previous, this.#byAddress);
       if (address === undefined) {
@@ -90,7 +107,7 @@ export class Ipam {
     }
   }
 
-  async #take(address: number, id: string, key: string): Promise<boolean> {
+  async #take(address: bigint, id: string, key: string): Promise<boolean> {
     const holder: Holder = { address, key, id, written: Promise.resolve() };
     this.#remember(holder);
     this.#previous = address;
@@ -100,7 +117,7 @@ export class Ipam {
     } catch (error) {
       this.#forget(holder);
       if (codeOf(error) !== 'EEXIST') throw error;
-      await this.#readLease(formatAddress(address));
+      await this.#readLease(this.#format(address));
       return false;
     }
     await failpoint('ipam.afterReserve');
@@ -140,7 +157,7 @@ export class Ipam {
     const names = new Set(await readdir(this.#folder));
     for (const holder of [...this.#byAddress.values()]) {
       // a file that was empty when we read it may have been another process's, between its create and its write
-      if (holder.id === '' || !names.has(formatAddress(holder.address))) this.#forget(holder);
+      if (holder.id === '' || !names.has(this.#format(holder.address))) this.#forget(holder);
     }
     await this.#readAll();
   }
@@ -148,13 +165,13 @@ export class Ipam {
   async #readAll(): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     await Promise.all((await readdir(this.#folder)).map(name => this.#readLease(name)));
-    const previous = await readFile(join(this.#folder, lastReserved), 'utf8').catch(() => '');
-    this.#previous ??= parseAddress(previous.trim());
+    const previous = await readFile(this.#lastReserved, 'utf8').catch(() => '');
+    this.#previous ??= this.#parse(previous.trim());
   }
 
   /** An empty or unreadable file is a crash between create and write: the address stays taken, by nobody, until it is collected. */
   async #readLease(name: string): Promise<void> {
-    const address = parseAddress(name);
+    const address = this.#parse(name);
     if (address === undefined || this.#byAddress.has(address)) return;
     const key = await readFile(this.#file(address), 'utf8').catch(error =>
       codeOf(error) === 'ENOENT' ? undefined : '',
@@ -168,9 +185,8 @@ export class Ipam {
   #writePrevious(): void {
     if (this.#previousWritten || this.#previousOnDisk === this.#previous) return;
     const previous = this.#previous!;
-    const content = formatAddress(previous);
-    const path = join(this.#folder, lastReserved);
-    this.#previousWritten = writeFiles([{ op: 'write', path, data: content, mode: 0o600 }])
+    const content = this.#format(previous);
+    this.#previousWritten = writeFiles([{ op: 'write', path: this.#lastReserved, data: content, mode: 0o600 }])
       .catch(() => undefined)
       .then(() => {
         this.#previousOnDisk = previous;
@@ -179,16 +195,25 @@ export class Ipam {
       });
   }
 
-  #file(address: number): string {
-    return join(this.#folder, formatAddress(address));
+  #file(address: bigint): string {
+    return join(this.#folder, this.#format(address));
+  }
+
+  /** Undefined for what is no address of this range's family: the other range's files, and those that are no leases. */
+  #parse(name: string): bigint | undefined {
+    return familyOf(name) === this.#range.family ? parseIp(name) : undefined;
+  }
+
+  #format(address: bigint): string {
+    return formatIp(this.#range.family, address);
   }
 
   #full(): CniError {
     const { first, last, count } = podAddresses(this.#range);
     return new CniError(
       11,
-      `No address is free in "${this.#folder}"`,
-      `all ${count} from ${formatAddress(first)} to ${formatAddress(last)} are taken`,
+      `No address of ${formatCidr(this.#range)} is free in "${this.#folder}"`,
+      `all ${count} from ${this.#format(first)} to ${this.#format(last)} are taken`,
     );
   }
 }

@@ -2,13 +2,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AddressInfo, netlink } from '../native/index.js';
+import type { Cidr } from '../src/base/cidr.js';
 import { acquireLock, type ProcessLock } from '../src/base/process-lock.js';
 import { limitBandwidth } from './bandwidth.js';
 import { createBridgeNetwork } from './bridge.js';
 import { type BridgeNetwork, CniError, type CniResult, type PortMapping } from './contract.js';
-import { Ipam } from './ipam.js';
-import { formatAddress, gatewayOf, parseRange, type Range } from './ipv4.js';
+import { LeaseBook } from './leases.js';
 import { Portmap } from './portmap.js';
+import { gatewayOf, parseRanges } from './ranges.js';
 
 export interface PluginConfig {
   readonly name?: unknown;
@@ -46,17 +47,32 @@ interface Plugin {
 }
 
 /** Where host-local keeps addresses, too. */
-const leases = '/var/lib/cni/networks';
+const leaseFolder = '/var/lib/cni/networks';
 const portFolder = '/var/lib/cni/keelson';
 const lockMs = 10_000;
 
 const textOf = ({ config }: PluginInput, field: string, otherwise: string): string =>
   String(config[field] ?? otherwise);
 
-function subnetOf({ config }: PluginInput): string {
-  const found = config.ipam?.subnet ?? config.ipam?.ranges?.[0]?.[0]?.subnet ?? config['subnet'];
-  if (typeof found === 'string') return found;
-  throw new CniError(7, 'ipam.subnet: Required value', 'an IPv4 range such as "10.88.0.0/16"');
+/** In host-local's words: `subnet`, or `ranges` with a set for each family. */
+function subnetsOf({ config }: PluginInput): string[] {
+  const { ipam: { subnet = config['subnet'], ranges } = {} } = config;
+  if (typeof subnet === 'string') return [subnet];
+  return (ranges ?? []).map((set, i) => {
+    const [range, ...more] = set;
+    if (range?.subnet && more.length === 0) return range.subnet;
+    throw new CniError(
+      7,
+      `ipam.ranges[${i}]: one range with a subnet is required`,
+      'one set of ranges for each family',
+    );
+  });
+}
+
+function rangesOf(input: PluginInput): string[] {
+  const found = subnetsOf(input);
+  if (found.length > 0) return found;
+  throw new CniError(7, 'ipam.subnet: Required value', 'a range such as "10.88.0.0/16" or "fd00:10:88::/64"');
 }
 
 function bridgeOf(input: PluginInput): BridgeNetwork {
@@ -64,11 +80,11 @@ function bridgeOf(input: PluginInput): BridgeNetwork {
   return createBridgeNetwork({
     name: String(config.name),
     bridge: textOf(input, 'bridge', 'cni0'),
-    subnet: subnetOf(input),
-    clusterCidr: textOf(input, 'clusterCidr', subnetOf(input)),
+    subnets: rangesOf(input),
+    clusterCidrs: textOf(input, 'clusterCidr', rangesOf(input).join(',')).split(','),
     mtu: Number(config['mtu'] ?? 1500),
     hairpin: config['hairpinMode'] !== false,
-    dataDir: config.ipam?.dataDir ?? leases,
+    dataDir: config.ipam?.dataDir ?? leaseFolder,
   });
 }
 
@@ -83,30 +99,28 @@ const bridge: Plugin = {
   gc: (input, valid) => bridgeOf(input).gc(valid),
 };
 
-function ipamOf(input: PluginInput): { ipam: Ipam; range: Range } {
-  const range = parseRange(subnetOf(input), 'ipam.subnet');
+function leasesOf(input: PluginInput): { leases: LeaseBook; ranges: readonly Cidr[] } {
+  const ranges = parseRanges(rangesOf(input), 'ipam.subnet');
   const { config } = input;
-  return { range, ipam: new Ipam({ dataDir: config.ipam?.dataDir ?? leases, name: String(config.name), range }) };
+  const dataDir = config.ipam?.dataDir ?? leaseFolder;
+  return { ranges, leases: new LeaseBook({ dataDir, name: String(config.name), ranges }) };
 }
 
 const ipam: Plugin = {
   add: async input => {
-    const { ipam: own, range } = ipamOf(input);
-    const { address } = await own.allocate(input.containerID, input.ifName);
-    await own.settled();
-    return {
-      ips: [{ address: `${address}/${range.length}`, gateway: formatAddress(gatewayOf(range)) }],
-      routes: input.config.ipam?.routes ?? [],
-    };
+    const { leases, ranges } = leasesOf(input);
+    const { addresses } = await leases.allocate(input.containerID, input.ifName);
+    await leases.settled();
+    const ips = ranges.map((range, i) => ({ address: `${addresses[i]}/${range.length}`, gateway: gatewayOf(range) }));
+    return { ips, routes: input.config.ipam?.routes ?? [] };
   },
-  del: input => ipamOf(input).ipam.release(input.containerID, input.ifName),
+  del: input => leasesOf(input).leases.release(input.containerID, input.ifName),
   check: async input => {
-    const { fresh } = await ipamOf(input).ipam.allocate(input.containerID, input.ifName);
-    if (!fresh) return;
-    await ipamOf(input).ipam.release(input.containerID, input.ifName);
+    const { leases } = leasesOf(input);
+    if (await leases.holds(input.containerID, input.ifName)) return;
     throw new CniError(3, `container ${input.containerID} has no address in network "${String(input.config.name)}"`);
   },
-  gc: (input, valid) => ipamOf(input).ipam.collect(valid),
+  gc: (input, valid) => leasesOf(input).leases.collect(valid),
 };
 
 function previous({ config }: PluginInput): CniResult {
@@ -142,12 +156,12 @@ async function waitForLock(path: string): Promise<ProcessLock> {
 const portmap: Plugin = {
   add: async input => {
     const result = previous(input);
-    const address = result.ips[0]!.address.split('/')[0]!;
+    const addresses = result.ips.map(({ address }) => address.split('/')[0]!);
     const ports = (input.config.runtimeConfig?.portMappings ?? []).map(mapping => ({
       ...mapping,
       protocol: String(mapping.protocol ?? 'tcp').toLowerCase() as PortMapping['protocol'],
     }));
-    await portmapped(input, own => own.add(input.containerID, { address, ports }));
+    await portmapped(input, own => own.add(input.containerID, { addresses, ports }));
     return result;
   },
   del: input => portmapped(input, own => own.del(input.containerID)),

@@ -1,17 +1,18 @@
 /**
- * Ports of this node that lead to pods (hostPort), in one table of nft: `any` for every address of the node, `one` for a
+ * Ports of this node that lead to pods (hostPort), in a table of nft for each family: `any` for every address of the node, `one` for a
  * given one. There is one element per port, and no rule. What is mapped is kept in a file per container, written before the
  * kernel is told: a new process, or one that finds its rules flushed, makes the same table again in one transaction.
  *
  * The node's own loopback works too (`curl 127.0.0.1:PORT` on the node): for that the bridge may route 127/8, and `guard`
  * keeps pods from using it (CVE-2020-8558).
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type AddressInfo, conntrackDelete, type ForgetConnections, netlink, nftCount } from '../native/index.js';
+import { type AddressInfo, conntrackDelete, netlink, nftCount } from '../native/index.js';
 import { writeFileAtomic } from '../src/base/atomic-file.js';
-import { CniError, type PortMapping } from './contract.js';
+import { elementsOf, families, type Mapped, portmapRules, removePortmap, staleUdp, table } from './portmap-rules.js';
 import { nft } from './rules.js';
+import { sysctl } from './sysctls.js';
 
 export interface PortmapConfig {
   /** Folder of our files. */
@@ -19,17 +20,7 @@ export interface PortmapConfig {
   readonly bridge: string;
 }
 
-/** The ports of one container. */
-export interface Mapped {
-  readonly address: string;
-  readonly ports: readonly PortMapping[];
-}
-
-const table = 'keelson_hostports';
-const ipv4 = 2;
 const udp = 17;
-/** The rules of `portmapRules`: what is counted to see whether somebody flushed them. */
-const ruleCount = 8;
 
 export class Portmap {
   readonly #folder: string;
@@ -58,7 +49,7 @@ export class Portmap {
     this.#mapped.delete(containerID);
     this.#mapped.set(containerID, mapped);
     await this.#apply();
-    await forget(mapped, [mapped.address]);
+    await forget(mapped, mapped.addresses);
   }
 
   async del(containerID: string): Promise<void> {
@@ -75,7 +66,7 @@ export class Portmap {
     const wanted = new Set(ports.map(({ hostPort }) => hostPort));
     return [...this.#mapped.values()]
       .filter(other => other.ports.some(({ hostPort }) => wanted.has(hostPort)))
-      .map(({ address }) => address);
+      .flatMap(({ addresses }) => addresses);
   }
 
   async gc(valid: ReadonlySet<string>): Promise<void> {
@@ -86,30 +77,38 @@ export class Portmap {
   /** Makes the rules again if somebody has taken them away. @returns whether that was so */
   async check(): Promise<boolean> {
     if (!this.#active || this.#mapped.size === 0) return false;
-    const found = await nftCount(ipv4, table, ['any', 'one']);
-    const wanted = elements(this.#mapped.values());
-    if (found.rules === ruleCount && found.elements[0] === wanted.any.size && found.elements[1] === wanted.one.size)
-      return false;
+    const all = [...this.#mapped.values()];
+    const whole = await Promise.all(families.map(family => isWhole(family, all)));
+    if (!whole.includes(false)) return false;
     await this.#apply();
     return true;
   }
 
   async teardown(): Promise<void> {
-    await nft(`add table ip ${table}\ndelete table ip ${table}\n`);
+    await nft(removePortmap);
     await rm(this.#folder, { recursive: true, force: true });
     this.#mapped.clear();
   }
 
   /** One after the other, each with everything: the last one is right. */
   #apply(): Promise<void> {
+    const { bridge } = this.config;
     const run = this.#turn.then(async () => {
-      if (!this.#active) await allowLoopback(this.config.bridge);
-      await nft(portmapRules([...this.#mapped.values()], this.config.bridge));
+      // so that the node's own loopback leads to pods, too; there is no such switch for IPv6
+      if (!this.#active) await sysctl(`net/ipv4/conf/${bridge}/route_localnet`, '1');
+      await nft(portmapRules([...this.#mapped.values()], bridge));
       this.#active = true;
     });
     this.#turn = run.catch(() => {});
     return run;
   }
+}
+
+async function isWhole(family: (typeof families)[number], all: readonly Mapped[]): Promise<boolean> {
+  const { any, one } = elementsOf(family, all);
+  if (any.size + one.size === 0) return true;
+  const found = await nftCount(family.number, table, ['any', 'one']);
+  return found.rules === family.ruleCount && found.elements[0] === any.size && found.elements[1] === one.size;
 }
 
 /**
@@ -119,100 +118,20 @@ export class Portmap {
 async function forget({ ports }: Mapped, holders: readonly string[]): Promise<void> {
   if (!ports.some(({ protocol }) => protocol === 'udp')) return;
   const [found] = (await netlink(null, [{ op: 'address.list' }])) as [AddressInfo[]];
-  const own = found.filter(({ family }) => family === 4).map(({ address }) => address.split('/')[0]!);
-  await conntrackDelete(ipv4, udp, staleUdp(ports, own, holders));
-}
-
-/**
- * Also what came while the port led nowhere, which was not translated. Pure.
- * @param own addresses of the node
- * @param holders who may keep connections of these ports
- */
-export function staleUdp(
-  ports: readonly PortMapping[],
-  own: readonly string[],
-  holders: readonly string[],
-): ForgetConnections[] {
-  return ports
-    .filter(({ protocol }) => protocol === 'udp')
-    .flatMap(({ hostPort: port, containerPort, hostIP }) => {
-      const keep = holders.map(address => `${address} ${containerPort}`);
-      return (isWildcard(hostIP) ? own : [hostIP]).map(address => ({ ...(address && { address }), port, keep }));
-    });
-}
-
-/** Pure. One transaction: there is no moment without the ports that stay. */
-export function portmapRules(all: readonly Mapped[], bridge: string): string {
-  const { any, one, own } = elements(all);
-  const fill = (name: string, list: Iterable<string>): string => {
-    const text = [...list].join(', ');
-    return text && `add element ip ${table} ${name} { ${text} }\n`;
-  };
-  const entries = (map: ReadonlyMap<string, string>) => [...map].map(([key, value]) => `${key} : ${value}`);
-  const lines = [
-    `add table ip ${table}`,
-    `delete table ip ${table}`,
-    `table ip ${table} {`,
-    '  map any { type inet_proto . inet_service : ipv4_addr . inet_service; }',
-    '  map one { type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }',
-    '  set own { type ipv4_addr . ipv4_addr; }',
-    '  chain lead {',
-    '    dnat ip to ip daddr . meta l4proto . th dport map @one',
-    '    dnat ip to meta l4proto . th dport map @any',
-    '  }',
-    '  chain prerouting {',
-    '    type nat hook prerouting priority -105; policy accept;',
-    '    fib daddr type local ip daddr != 127.0.0.0/8 jump lead',
-    '  }',
-    '  chain output {',
-    '    type nat hook output priority -105; policy accept;',
-    '    fib daddr type local jump lead',
-    '  }',
-    '  chain postrouting {',
-    '    type nat hook postrouting priority 95; policy accept;',
-    '    ct status dnat ip saddr . ip daddr @own masquerade',
-    `    ct status dnat oifname "${bridge}" ip saddr 127.0.0.0/8 masquerade`,
-    '  }',
-    '  chain guard {',
-    '    type filter hook prerouting priority raw; policy accept;',
-    `    iifname "${bridge}" ip daddr 127.0.0.0/8 drop`,
-    `    iifname "${bridge}" ip saddr 127.0.0.0/8 drop`,
-    '  }',
-    '}',
-  ];
-  return `${lines.join('\n')}\n${fill('any', entries(any))}${fill('one', entries(one))}${fill('own', own)}`;
-}
-
-function elements(all: Iterable<Mapped>) {
-  const any = new Map<string, string>();
-  const one = new Map<string, string>();
-  const own = new Set<string>();
-  for (const { address, ports } of all) {
-    own.add(`${address} . ${address}`);
-    for (const { hostPort, containerPort, protocol, hostIP } of ports) {
-      const key = `${protocol} . ${hostPort}`;
-      const target = `${address} . ${containerPort}`;
-      if (isWildcard(hostIP)) any.set(key, target);
-      else one.set(`${hostIP} . ${key}`, target);
-    }
+  for (const family of families) {
+    const own = found.filter(one => one.family === family.version).map(({ address }) => address.split('/')[0]!);
+    const stale = staleUdp(family.version, ports, own, holders);
+    if (stale.length > 0) await conntrackDelete(family.number, udp, stale);
   }
-  return { any, one, own };
 }
 
-const isWildcard = (hostIP: string | undefined): boolean => !hostIP || hostIP === '0.0.0.0' || hostIP === '::';
-
+/** Files of a former version have one address. */
 async function readMapped(file: string): Promise<Mapped | undefined> {
   try {
-    const { address, ports } = JSON.parse(await readFile(file, 'utf8')) as Mapped;
-    return address && Array.isArray(ports) ? { address, ports } : undefined;
+    const kept = JSON.parse(await readFile(file, 'utf8')) as Partial<Mapped> & { address?: string };
+    const addresses = kept.addresses ?? (kept.address ? [kept.address] : []);
+    return addresses.length > 0 && Array.isArray(kept.ports) ? { addresses, ports: kept.ports } : undefined;
   } catch {
     return undefined; // half written by a crash: its container was not told of success
   }
-}
-
-async function allowLoopback(bridge: string): Promise<void> {
-  const path = `/proc/sys/net/ipv4/conf/${bridge}/route_localnet`;
-  await writeFile(path, '1').catch(cause => {
-    throw new CniError(100, `Cannot write "1" to "${path}"`, undefined, { cause });
-  });
 }

@@ -1,10 +1,12 @@
 /**
- * The bridge network's two nft rules. Pods reach the world outside the cluster under their node's address. And no IPv6
- * crosses the bridge: pods have none, so one pod must not give it to another by a router advertisement (CVE-2020-10749).
- * Only our own chains are ever flushed or deleted; other parts of the node may have theirs in the same tables.
+ * The bridge network's nft rules. Pods reach the world outside the cluster under their node's address. And one pod must not
+ * give IPv6 to another by a router advertisement (CVE-2020-10749): where pods have none, no IPv6 crosses the bridge at all;
+ * where they have, what only routers say does not. Only our own chains are ever flushed or deleted; other parts of the node
+ * may have theirs in the same tables.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { familyOf } from '../src/base/cidr.js';
 import { describe } from '../src/base/errors.js';
 import { runNft } from '../src/base/nft.js';
 import { CniError } from './contract.js';
@@ -14,32 +16,54 @@ interface Chain {
   readonly table: string;
   readonly name: string;
 }
+
+/** How nft calls each family, and what is never outside. */
+const words = {
+  4: { family: 'ip', never: ['224.0.0.0/4'] },
+  6: { family: 'ip6', never: ['fe80::/10', 'ff00::/8'] },
+} as const;
+
 /** Of each bridge its own: there may be networks of other runtimes beside the agent's. */
-const masqueradeOf = (bridge: string): Chain => ({
-  table: 'ip keelson',
+const masqueradeOf = (bridge: string, subnet: string): Chain => ({
+  table: `${words[familyOf(subnet)].family} keelson`,
   name: bridge === 'cni0' ? 'postrouting' : `postrouting_${bridge}`,
 });
-const noIpv6: Chain = { table: 'bridge keelson', name: 'forward' };
+const guard: Chain = { table: 'bridge keelson', name: 'forward' };
 
-/** Link group of the host ends of our pods' links (`ke` in ASCII): how rules know them on any kernel. */
+/** Link group of the host ends of our pods' links (`ke` in ASCII): how rules know them on any kernel, on whichever bridge. */
 export const podLinkGroup = 0x6b65;
+/** Of those pods that have IPv6. */
+export const ipv6PodLinkGroup = podLinkGroup + 2;
 
 export interface RulesSpec {
   readonly bridge: string;
-  readonly subnet: string;
-  readonly clusterCidr: string;
+  /** At most one of each family. */
+  readonly subnets: readonly string[];
+  readonly clusterCidrs: readonly string[];
 }
 
+const routersWords = '{ nd-router-solicit, nd-router-advert, nd-redirect }';
+
 /** Pure. May be applied any number of times; nft does all of it or nothing. */
-export function bridgeRules({ bridge, subnet, clusterCidr }: RulesSpec): string {
-  const local = `{ ${clusterCidr}, 224.0.0.0/4 }`;
-  const masquerade = masqueradeOf(bridge);
+export function bridgeRules({ bridge, subnets, clusterCidrs }: RulesSpec): string {
+  const masquerades = subnets.map(subnet => masquerade(bridge, subnet, clusterCidrs));
   return [
-    emptyChain(masquerade, 'type nat hook postrouting priority srcnat; policy accept;'),
-    rule(masquerade, `ip saddr ${subnet} ip daddr != ${local} oifname != "${bridge}" masquerade fully-random`),
-    emptyChain(noIpv6, 'type filter hook forward priority filter; policy accept;'),
-    rule(noIpv6, `iifgroup ${podLinkGroup} ether type ip6 drop`),
+    ...masquerades,
+    emptyChain(guard, 'type filter hook forward priority filter; policy accept;'),
+    rule(guard, `iifgroup ${podLinkGroup} ether type ip6 drop`),
+    rule(guard, `iifgroup ${ipv6PodLinkGroup} icmpv6 type ${routersWords} drop`),
   ].join('');
+}
+
+function masquerade(bridge: string, subnet: string, clusterCidrs: readonly string[]): string {
+  const chain = masqueradeOf(bridge, subnet);
+  const { family, never } = words[familyOf(subnet)];
+  const local = [...clusterCidrs.filter(cidr => familyOf(cidr) === familyOf(subnet)), ...never].join(', ');
+  const outside = `${family} saddr ${subnet} ${family} daddr != { ${local} } oifname != "${bridge}"`;
+  return (
+    emptyChain(chain, 'type nat hook postrouting priority srcnat; policy accept;') +
+    rule(chain, `${outside} masquerade fully-random`)
+  );
 }
 
 const emptyChain = ({ table, name }: Chain, kind: string) =>
@@ -51,8 +75,8 @@ export function applyBridgeRules(spec: RulesSpec): Promise<void> {
 }
 
 /** Deletes our chains, and the tables in which nothing else is. Success if they are not there. */
-export async function removeBridgeRules(bridge: string): Promise<void> {
-  for (const chain of [masqueradeOf(bridge), noIpv6]) {
+export async function removeBridgeRules({ bridge, subnets }: RulesSpec): Promise<void> {
+  for (const chain of [...subnets.map(subnet => masqueradeOf(bridge, subnet)), guard]) {
     const { table, name } = chain;
     await nft(
       `add table ${table}\nadd chain ${table} ${name}\nflush chain ${table} ${name}\ndelete chain ${table} ${name}\n`,

@@ -227,9 +227,10 @@ export interface VethSpec {
   /** Default routes; no default route if empty. */
   readonly gateways: readonly string[];
   /**
-   * false: neither end makes itself an IPv6 address (address generation mode `none`, set before there is a carrier).
-   * Not by disable_ipv6: every /proc/sys/net path of another namespace stays in the kernel's directory cache, and at
-   * 1,000 pods one open there costs a millisecond.
+   * true: the pod's end has a link-local address, at once. Else neither end has an IPv6 address but those above: the
+   * kernel makes none by itself in either case (address generation mode `none`, set before there is a carrier). Not by
+   * disable_ipv6: every /proc/sys/net path of another namespace stays in the kernel's directory cache, and at 1,000 pods
+   * one open there costs a millisecond.
    */
   readonly ipv6: boolean;
 }

@@ -17,8 +17,9 @@ export interface EnvFacts {
   readonly secrets: ReadonlyMap<string, Secret>;
   /** Variables of Services; with the lowest precedence. */
   readonly services: readonly (readonly [name: string, value: string])[];
-  readonly hostIP: string;
-  readonly podIP: string | undefined;
+  /** One of each family at most, the primary one first. */
+  readonly hostIPs: readonly string[];
+  readonly podIPs: readonly string[];
   /** Node allocatable in Kubernetes quantities: the default of resourceFieldRef limits. */
   readonly allocatable: Readonly<Record<string, string>>;
 }
@@ -89,7 +90,7 @@ function keyedField(path: string, pod: Pod): string | undefined {
 
 /** What `fieldRef` may name in an environment (core/v1 EnvVarSource). */
 export function fieldValue(facts: EnvFacts, path: string): string {
-  const { pod, hostIP, podIP } = facts;
+  const { pod, hostIPs, podIPs } = facts;
   const { metadata, spec } = pod;
   const simple: Record<string, string | undefined> = {
     'metadata.name': metadata.name,
@@ -97,10 +98,10 @@ export function fieldValue(facts: EnvFacts, path: string): string {
     'metadata.uid': metadata.uid,
     'spec.nodeName': spec.nodeName,
     'spec.serviceAccountName': spec.serviceAccountName ?? 'default',
-    'status.hostIP': hostIP,
-    'status.hostIPs': hostIP,
-    'status.podIP': podIP,
-    'status.podIPs': podIP,
+    'status.hostIP': hostIPs[0],
+    'status.hostIPs': hostIPs.join(','),
+    'status.podIP': podIPs[0],
+    'status.podIPs': podIPs.join(','),
   };
   const value = Object.hasOwn(simple, path) ? (simple[path] ?? '') : keyedField(path, pod);
   if (value === undefined) throw new ContainerConfigError(`unsupported fieldPath: ${path}`);

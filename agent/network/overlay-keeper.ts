@@ -1,4 +1,5 @@
 /** Follows Node objects: what changes within a few milliseconds is applied at once, one state after the other. */
+import { familyOf } from '../../src/base/cidr.js';
 import { describe } from '../../src/base/errors.js';
 import type { Logger } from '../../src/base/log.js';
 import type { Node } from '../../src/kube/node.js';
@@ -54,7 +55,11 @@ export class OverlayKeeper {
     const { settings, nodes, nodeName, log } = this.#options;
     const [now, known] = [settings(), nodes()];
     if (!now || !known || this.#closed) return;
-    const self: Self = { name: nodeName, ...now };
+    const self: Self = {
+      name: nodeName,
+      ...now,
+      tunnelFamily: now.mode === 'vxlan' ? familyOf(now.address) : undefined,
+    };
     const { paths, problems } = pathsTo(known, self);
     const failed = await applyPaths(now, paths).catch((error: unknown) => [describe(error)]);
     const all = now.mode === 'none' ? [] : [...problems, ...failed];

@@ -3,17 +3,19 @@
  * plain routes. What is there is read off the routes: the last thing made and the last thing removed, so whatever a crash
  * leaves, the next run finds. Nothing is made as long as this is the only node.
  */
+import { gatewayOf } from '../../cni/ranges.js';
+import { sysctl } from '../../cni/sysctls.js';
 import { KernelError, type LinkInfo, type NetlinkOp, netlink, type RouteInfo } from '../../native/index.js';
-import { contains, parseCidr } from '../../src/base/cidr.js';
+import { type Cidr, contains, parseCidr } from '../../src/base/cidr.js';
 import { describe } from '../../src/base/errors.js';
-import { difference, type OverlayMode, type Path, tunnelAddress, tunnelMac } from './overlay.js';
+import { difference, macOfTunnel, type OverlayMode, type Path, tunnelAddress, tunnelMac } from './overlay.js';
 
 export const tunnelLink = 'keelson.vx';
 const vxlan = { id: 1, port: 8472 } as const;
 
 export interface OverlaySettings {
   readonly mode: OverlayMode;
-  /** This node's own address: where its tunnel ends. */
+  /** This node's own address: where its tunnel ends, and of which family all tunnels are. */
   readonly address: string;
   readonly podCIDRs: readonly string[];
   readonly clusterCIDRs: readonly string[];
@@ -35,12 +37,12 @@ export async function applyPaths(settings: OverlaySettings, paths: readonly Path
   if (mode === 'vxlan' && paths.length > 0) await raiseTunnel(settings, links);
   if (mode === 'host-gw') await netlink(null, [{ op: 'link.delete', name: tunnelLink, ifMissing: 'ignore' }]);
   const there = (await ownRoutes(settings)).filter(({ tunnelled }) => tunnelled === (mode === 'vxlan'));
-  const gatewayOf = (path: Path): string => (mode === 'vxlan' ? path.tunnel : path.address);
-  const { add, remove } = difference(paths, there, gatewayOf);
+  const nextHop = (path: Path): string => (mode === 'vxlan' ? path.tunnel : path.address);
+  const { add, remove } = difference(paths, there, nextHop);
   // frames of a node whose own address has changed go elsewhere, by the same route
   const refresh = mode === 'vxlan' ? paths : add;
   await all(remove.map(route => removal(mode, route)));
-  return all(refresh.map(path => addition(mode, path)));
+  return all(refresh.map(path => addition(settings, path)));
 }
 
 /** Everything of ours, whatever made it. */
@@ -49,20 +51,34 @@ export async function removePaths(settings: Omit<OverlaySettings, 'mode' | 'mtu'
   await all((await ownRoutes(settings)).map(route => removal('host-gw', route)));
 }
 
-function addition(mode: OverlayMode, { to, address, tunnel, mac }: Path): NetlinkOp[] {
+function addition({ mode, podCIDRs }: OverlaySettings, { to, address, tunnel, mac }: Path): NetlinkOp[] {
   if (mode === 'host-gw') return [{ op: 'route.replace', to, via: address }];
+  const source = sourceFor(to, podCIDRs);
   return [
     { op: 'fdb.replace', dev: tunnelLink, mac, to: address },
     { op: 'neighbour.replace', dev: tunnelLink, address: tunnel, mac },
-    { op: 'route.replace', to, via: tunnel, dev: tunnelLink, onlink: true },
+    source
+      ? { op: 'route.replace', to, via: tunnel, dev: tunnelLink, src: source }
+      : { op: 'route.replace', to, via: tunnel, dev: tunnelLink, onlink: true },
   ];
 }
 
+/**
+ * What the node itself sends to pods of another comes from its own end of the tunnel, which the other knows the way to. The
+ * IPv6 address of that end is one that leads nowhere else, so there it is the bridge's.
+ */
+function sourceFor(to: string, podCIDRs: readonly string[]): string | undefined {
+  if (parseCidr(to)?.family !== 6) return undefined;
+  const own = rangesOf(podCIDRs).find(({ family }) => family === 6);
+  return own && gatewayOf(own);
+}
+
+const rangesOf = (texts: readonly string[]): Cidr[] => texts.flatMap(text => parseCidr(text) ?? []);
+
 function removal(mode: OverlayMode, { to, via }: { readonly to: string; readonly via: string }): NetlinkOp[] {
-  const range = parseCidr(to);
+  const mac = macOfTunnel(via);
   const route: NetlinkOp = { op: 'route.delete', to, via, ifMissing: 'ignore' };
-  if (mode === 'host-gw' || !range) return [route];
-  const mac = tunnelMac(range);
+  if (mode === 'host-gw' || !mac) return [route];
   return [
     // to nowhere in particular: the entry with all its destinations
     { op: 'fdb.delete', dev: tunnelLink, mac, to: '0.0.0.0', ifMissing: 'ignore' },
@@ -90,19 +106,32 @@ async function raiseTunnel(
   { address: local, podCIDRs, mtu }: OverlaySettings,
   links: readonly LinkInfo[],
 ): Promise<void> {
-  const range = parseCidr(podCIDRs[0] ?? '');
-  if (!range) return;
-  const mac = tunnelMac(range);
-  const own = `${tunnelAddress(range)}/32`;
+  const ranges = rangesOf(podCIDRs);
+  const [primary] = ranges;
+  if (!primary) return;
+  const mac = tunnelMac(primary);
   const found = links.find(({ name }) => name === tunnelLink);
   if (found && (found.kind !== 'vxlan' || found.mac !== mac)) await remove(found);
   const kept = found?.kind === 'vxlan' && found.mac === mac;
   if (!kept) await netlink(null, [{ op: 'vxlan.add', name: tunnelLink, ...vxlan, local, mtu, mac, learning: false }]);
   if (kept && found.up && found.mtu === mtu) return;
+  if (ranges.some(({ family }) => family === 6)) await switchTunnel();
+  const own = ranges.filter(({ family }) => family === 4).map(range => `${tunnelAddress(range, mac)}/32`);
   await netlink(null, [
     { op: 'link.set', name: tunnelLink, mtu, up: true },
-    { op: 'address.add', dev: tunnelLink, address: own, ifExists: 'ignore' },
+    ...own.map(address => ({ op: 'address.add', dev: tunnelLink, address, ifExists: 'ignore' }) as const),
   ]);
+}
+
+/** Before it is up. Nobody else is on it who could have its address, or could tell it anything. */
+async function switchTunnel(): Promise<void> {
+  const switches = [
+    ['accept_ra', '0'],
+    ['accept_redirects', '0'],
+    ['accept_dad', '0'],
+    ['disable_ipv6', '0'],
+  ] as const;
+  for (const [name, value] of switches) await sysctl(`net/ipv6/conf/${tunnelLink}/${name}`, value);
 }
 
 async function remove({ kind }: LinkInfo): Promise<void> {
@@ -118,7 +147,7 @@ async function ownRoutes({
 }: Pick<OverlaySettings, 'podCIDRs' | 'clusterCIDRs'>): Promise<OwnRoute[]> {
   const links = await list<LinkInfo>('link.list');
   const tunnel = links.find(({ name }) => name === tunnelLink)?.index;
-  const ranges = clusterCIDRs.flatMap(text => parseCidr(text) ?? []);
+  const ranges = rangesOf(clusterCIDRs);
   const isOurs = ({ to }: RouteInfo): boolean =>
     !podCIDRs.includes(to) && ranges.some(range => contains(range, to.split('/')[0] ?? ''));
   return (await list<RouteInfo>('route.list'))

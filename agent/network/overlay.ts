@@ -1,8 +1,19 @@
 /**
  * How the pods of other nodes are reached, from Node objects alone: one route per range, and for VXLAN where its frames go.
- * A tunnel's end needs no announcement: its address is the first of its node's range, and its MAC comes from that. Pure.
+ * A tunnel's end needs no announcement: its MAC comes from the first range of its node, and its address from that range or
+ * (of IPv6) from that MAC. Pure.
  */
-import { type Cidr, contains, familyOf, formatIp, overlaps, parseCidr } from '../../src/base/cidr.js';
+import { rangeMac } from '../../cni/ranges.js';
+import {
+  type Cidr,
+  contains,
+  familyOf,
+  formatCidr,
+  formatIp,
+  overlaps,
+  parseCidr,
+  parseIp,
+} from '../../src/base/cidr.js';
 import type { Node } from '../../src/kube/node.js';
 
 export const overlayModes = ['vxlan', 'host-gw', 'none'] as const;
@@ -26,21 +37,32 @@ export interface Paths {
 }
 
 /** `10.244.3.0/24` → `0a:58:0a:f4:03:00`: of the same make as the bridges' own, which end in their gateway's address. */
-export function tunnelMac(range: Cidr): string {
-  const address = range.first & 0xffff_ffffn;
-  return [
-    '0a',
-    '58',
-    ...[24n, 16n, 8n, 0n].map(shift => ((address >> shift) & 255n).toString(16).padStart(2, '0')),
-  ].join(':');
+export const tunnelMac = (range: Cidr): string => rangeMac(range, 0n);
+
+/** Of IPv4 the first of the range, which nobody else has; of IPv6 what a link with that MAC gives itself (RFC 4291). */
+export function tunnelAddress(range: Cidr, mac: string): string {
+  if (range.family === 4) return formatIp(4, range.first);
+  const bytes = mac.split(':').map(part => Number.parseInt(part, 16));
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes;
+  const value = [a ^ 2, b, c, 0xff, 0xfe, d, e, f].reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
+  return formatIp(6, (0xfe80n << 112n) + value);
 }
 
-export const tunnelAddress = (range: Cidr): string => formatIp(range.family, range.first);
+/** Whose address that is. */
+export function macOfTunnel(address: string): string | undefined {
+  const value = parseIp(address);
+  if (value === undefined) return undefined;
+  if (familyOf(address) === 4) return tunnelMac({ family: 4, first: value, length: 32 });
+  const bytes = [56n, 48n, 40n, 16n, 8n, 0n].map(shift => Number((value >> shift) & 255n));
+  return bytes.map((byte, i) => (i === 0 ? byte ^ 2 : byte).toString(16).padStart(2, '0')).join(':');
+}
 
 export interface Self {
   readonly name: string;
   readonly podCIDRs: readonly string[];
   readonly clusterCIDRs: readonly string[];
+  /** By what tunnels go from node to node. Undefined: there are none, packets go as they are. */
+  readonly tunnelFamily?: 4 | 6 | undefined;
 }
 
 /** Of two Nodes that claim one range the older has it; this node has its own in any case. */
@@ -51,29 +73,32 @@ export function pathsTo(nodes: readonly Node[], self: Self): Paths {
   for (const node of nodes.filter(({ metadata }) => metadata.name !== self.name).sort(byAge)) {
     const ranges = (node.spec?.podCIDRs ?? []).flatMap(text => parseCidr(text) ?? []);
     const mac = ranges[0] && tunnelMac(ranges[0]);
+    const addresses = addressesOf(node, self);
     for (const range of ranges) {
-      const address = addressOf(node, self);
+      const family = self.tunnelFamily ?? range.family;
+      const address = addresses.find(one => familyOf(one) === family);
       const other = taken.find(one => overlaps(one.range, range));
       if (other) problems.push(overlapText(node, range, other));
+      else if (!address && addresses.length > 0) problems.push(strangerText(node, range, family));
       if (other || !address || !mac) continue;
       taken.push({ range, node: node.metadata.name });
-      const to = `${tunnelAddress(range)}/${range.length}`;
-      paths.push({ node: node.metadata.name, to, address, tunnel: tunnelAddress(range), mac });
+      paths.push({ node: node.metadata.name, to: formatCidr(range), address, tunnel: tunnelAddress(range, mac), mac });
     }
   }
   return { paths, problems };
 }
 
 const overlapText = (node: Node, range: Cidr, other: { range: Cidr; node: string }): string =>
-  `podCIDR ${tunnelAddress(range)}/${range.length} of Node "${node.metadata.name}" overlaps with ${tunnelAddress(other.range)}/${other.range.length} of Node "${other.node}"`;
+  `podCIDR ${formatCidr(range)} of Node "${node.metadata.name}" overlaps with ${formatCidr(other.range)} of Node "${other.node}"`;
 
-/** Undefined for a node without an address of its own: one in namespaces, whose only address is its bridge's. */
-function addressOf({ status }: Node, { clusterCIDRs }: Self): string | undefined {
+const strangerText = (node: Node, range: Cidr, family: 4 | 6): string =>
+  `podCIDR ${formatCidr(range)} of Node "${node.metadata.name}" cannot be reached: that node has no IPv${family} address`;
+
+/** None of a node without an address of its own: one in namespaces, whose only addresses are its bridge's. */
+function addressesOf({ status }: Node, { clusterCIDRs }: Self): string[] {
   const ranges = clusterCIDRs.flatMap(text => parseCidr(text) ?? []);
-  return status?.addresses?.find(
-    ({ type, address }) =>
-      type === 'InternalIP' && familyOf(address) === 4 && !ranges.some(range => contains(range, address)),
-  )?.address;
+  const internal = (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP');
+  return internal.map(({ address }) => address).filter(address => !ranges.some(range => contains(range, address)));
 }
 
 function byAge({ metadata: a }: Node, { metadata: b }: Node): number {

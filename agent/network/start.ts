@@ -5,8 +5,10 @@ import { createBridgeNetwork } from '../../cni/bridge.js';
 import { loadConfList } from '../../cni/conf-list.js';
 import type { BridgeNetwork } from '../../cni/contract.js';
 import { ForeignNetwork } from '../../cni/foreign.js';
+import { gatewayOf } from '../../cni/ranges.js';
+import { forwardIpv6 } from '../../cni/sysctls.js';
 import { type LinkInfo, netlink } from '../../native/index.js';
-import { formatCidr, formatIp, parseCidr, subrange } from '../../src/base/cidr.js';
+import { familyOf, formatCidr, parseCidr, subrange } from '../../src/base/cidr.js';
 import type { Logger } from '../../src/base/log.js';
 import type { KubeObject } from '../../src/kube/meta.js';
 import type { Node } from '../../src/kube/node.js';
@@ -23,14 +25,14 @@ export interface NetworkOptions {
   readonly dataDir: string;
   readonly credentials: string;
   /** Undefined: the controller says. */
-  readonly podCIDR: string | undefined;
-  readonly clusterCIDR: string;
+  readonly podCIDRs: readonly string[] | undefined;
+  readonly clusterCIDRs: readonly string[];
   readonly overlay: OverlayMode;
   /** A network configuration here is used instead of our own. */
   readonly cniConfDir: string;
   readonly cniBinDirs: readonly string[];
-  /** Undefined: the first address of the machine. */
-  readonly nodeIP: string | undefined;
+  /** Undefined: the first address of the machine, of each family that pods have. */
+  readonly nodeIPs: readonly string[] | undefined;
   readonly log: Logger;
   /** All Nodes, once they are known. */
   readonly nodes: () => readonly Node[] | undefined;
@@ -42,10 +44,8 @@ export interface NetworkOptions {
 
 export interface NodeNetworking {
   readonly network: NodeNetwork;
-  /** Of the node: its own, or its bridge's where it has none. */
-  readonly hostIP: string;
-  /** Undefined as long as there is none. */
-  readonly address: string | undefined;
+  /** Of the node, one of each family at most: its own, or its bridge's where it has none. None as long as there is none. */
+  readonly addresses: readonly string[];
   readonly podCIDRs: readonly string[];
   /** Why pods cannot be run now. */
   readonly problem: string | undefined;
@@ -55,26 +55,29 @@ export interface NodeNetworking {
 }
 
 /** Prefix length of a range that no controller has handed out. */
-const nodeMask = 24;
+const nodeMasks = { 4: 24, 6: 64 } as const;
 const bridge = 'cni0';
 
 export async function startNetwork(options: NetworkOptions): Promise<NodeNetworking> {
-  const { clusterCIDR, nodeName, log } = options;
+  const { clusterCIDRs, nodeName, log } = options;
   const foreign = foreignNetwork(options);
   // whoever brings plugins brings the way between nodes, too
   const mode = foreign ? 'none' : options.overlay;
-  const own = options.nodeIP ?? nodeAddress();
-  const mtu = await podMtu(own, mode === 'vxlan');
+  const own = options.nodeIPs ?? ownAddresses(clusterCIDRs);
+  const outer = own.find(address => familyOf(address) === 4) ?? own[0];
+  const mtu = await podMtu(outer, mode === 'vxlan');
+  // before anybody else makes the node a router
+  if (!foreign && clusterCIDRs.some(cidr => familyOf(cidr) === 6)) await forwardIpv6();
   const network = new NodeNetwork({
     file: join(options.dataDir, 'network.json'),
-    podCIDRs: options.podCIDR ? [options.podCIDR] : aloneRange(options),
+    podCIDRs: options.podCIDRs ?? aloneRanges(options),
     foreign,
-    make: ([subnet = '']) =>
+    make: subnets =>
       createBridgeNetwork({
         name: 'keelson',
         bridge,
-        subnet,
-        clusterCidr: clusterCIDR,
+        subnets,
+        clusterCidrs: clusterCIDRs,
         mtu,
         hairpin: true,
         dataDir: join(options.dataDir, 'cni'),
@@ -85,8 +88,8 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
     },
   });
   const settings = (): OverlaySettings | undefined =>
-    own && network.podCIDRs.length > 0
-      ? { mode, address: own, podCIDRs: network.podCIDRs, clusterCIDRs: [clusterCIDR], mtu }
+    outer && network.podCIDRs.length > 0
+      ? { mode, address: outer, podCIDRs: network.podCIDRs, clusterCIDRs, mtu }
       : undefined;
   const keeper = new OverlayKeeper({
     nodeName,
@@ -97,14 +100,12 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
   });
   await raiseBridge();
   await network.setup();
-  const bridgeAddress = (): string | undefined => gatewayOf(network.podCIDRs[0]);
+  const addresses = (): readonly string[] =>
+    own.length > 0 ? own : network.podCIDRs.flatMap(text => parseCidr(text) ?? []).map(gatewayOf);
   return {
     network,
-    get hostIP() {
-      return own ?? bridgeAddress() ?? '127.0.0.1';
-    },
-    get address() {
-      return own ?? bridgeAddress();
+    get addresses() {
+      return addresses();
     },
     get podCIDRs() {
       return network.podCIDRs;
@@ -153,22 +154,22 @@ const ownNode = ({ nodes, nodeName }: NetworkOptions): Node | undefined =>
   nodes()?.find(({ metadata }) => metadata.name === nodeName);
 
 /** A node that has no controller, and will run static pods only: nobody else could say. */
-function aloneRange({ credentials, dataDir, clusterCIDR }: NetworkOptions): string[] | undefined {
-  const all = parseCidr(clusterCIDR);
-  if (!all || existsSync(credentials) || existsSync(join(dataDir, 'network.json'))) return undefined;
-  return [formatCidr(subrange(all, Math.max(nodeMask, all.length), 0))];
+function aloneRanges({ credentials, dataDir, clusterCIDRs }: NetworkOptions): string[] | undefined {
+  if (existsSync(credentials) || existsSync(join(dataDir, 'network.json'))) return undefined;
+  const all = clusterCIDRs.flatMap(text => parseCidr(text) ?? []);
+  return all.map(range => formatCidr(subrange(range, Math.max(nodeMasks[range.family], range.length), 0)));
+}
+
+/** Of the families that pods have; where the machine has no such address, of the other one: tunnels go over either. */
+function ownAddresses(clusterCIDRs: readonly string[]): string[] {
+  const found = clusterCIDRs.flatMap(cidr => nodeAddress(familyOf(cidr)) ?? []);
+  return found.length > 0 ? found : [nodeAddress(4) ?? nodeAddress(6) ?? []].flat();
 }
 
 function mismatch(here: readonly string[], node: Node | undefined): string | undefined {
   const there = node?.spec?.podCIDRs ?? [];
-  if (there.length === 0 || here.length === 0 || there[0] === here[0]) return undefined;
-  return `this node's pods are in ${here[0]}, but spec.podCIDR of its Node is ${there[0]}: delete the Node to have it made anew, or drain the node and remove network.json from its data directory`;
-}
-
-/** `10.244.3.0/24` → `10.244.3.1`, the bridge's own address. */
-function gatewayOf(cidr: string | undefined): string | undefined {
-  const range = parseCidr(cidr ?? '');
-  return range && formatIp(range.family, range.first + 1n);
+  if (there.length === 0 || here.length === 0 || there.join() === here.join()) return undefined;
+  return `this node's pods are in ${here.join(' and ')}, but spec.podCIDRs of its Node is ${there.join(' and ')}: delete the Node to have it made anew, or drain the node and remove network.json from its data directory`;
 }
 
 /** Whether a pod could be scheduled here, as the controller tells of this node. */

@@ -1,8 +1,9 @@
 /** The link by which this node meets the others. */
 import { type AddressInfo, type LinkInfo, netlink } from '../../native/index.js';
+import { familyOf } from '../../src/base/cidr.js';
 
-/** Bytes that VXLAN over IPv4 takes of each packet. */
-const tunnelBytes = 50;
+/** Bytes that VXLAN takes of each packet, by what it goes over. */
+const tunnelBytes = { 4: 50, 6: 70 } as const;
 const ethernetMtu = 1500;
 
 /** The largest packet of a pod that reaches another node in one piece. */
@@ -13,5 +14,5 @@ export async function podMtu(address: string | undefined, tunnelled: boolean): P
   ];
   const index = addresses.find(entry => entry.address.split('/')[0] === address)?.index;
   const mtu = links.find(link => link.index === index && link.name !== 'lo')?.mtu ?? ethernetMtu;
-  return mtu - (tunnelled ? tunnelBytes : 0);
+  return mtu - (tunnelled ? tunnelBytes[familyOf(address ?? '')] : 0);
 }

@@ -41,7 +41,7 @@ import {
   type StopRecord,
 } from './records.js';
 import { crashesAfter } from './restart.js';
-import { addressOf, adoptSandbox, sandboxCgroup } from './sandbox.js';
+import { addressesOf, adoptSandbox, sandboxCgroup } from './sandbox.js';
 import type { LiveContainer, WorkerState } from './state.js';
 import { isStatic } from './static-pod.js';
 import { stopSignalOf } from './stop-signal.js';
@@ -97,7 +97,7 @@ async function adoptRecorded(node: PodNode, { pod, startTime }: PodRecord): Prom
   const paths = podPaths(node.directories, pod, pod.status?.qosClass ?? qosClass(pod.spec));
   const { record, sandbox } = await adoptSandbox(node, paths);
   // what its former agent has told the kernel still stands
-  if (sandbox) void node.policies.admit(pod, sandbox.ip ? [sandbox.ip] : []).catch(() => {});
+  if (sandbox) void node.policies.admit(pod, sandbox.ips).catch(() => {});
   const live = new Map<string, LiveContainer>();
   const containers: Record<string, ContainerFacts> = {};
   const sameBoot = record?.bootID === node.bootID;
@@ -126,8 +126,8 @@ const comesBack = (pod: Pod, { termination }: StopRecord): boolean =>
   isStatic(pod) && !termination.deleted && termination.reason === 'Terminated';
 
 function sandboxFacts(record: SandboxRecord, alive: boolean): SandboxFacts {
-  const ip = addressOf(record.network);
-  return { attempt: record.attempt, alive, ...(ip && { ip }) };
+  const ips = addressesOf(record.network);
+  return { attempt: record.attempt, alive, ...(ips.length > 0 && { ips }) };
 }
 
 /** Groups of attempts that nobody watches: a start that was cut short, or a run that has ended. */

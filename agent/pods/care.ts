@@ -164,7 +164,7 @@ export class ContainerCare {
     const { node, paths } = this.of;
     return {
       container,
-      podIP: (pod.spec.hostNetwork ? node.hostIP : this.of.facts.sandbox?.ip) ?? node.hostIP,
+      podIP: this.of.facts.sandbox?.ips?.[0] ?? node.hostIPs[0] ?? '127.0.0.1',
       exec: command =>
         node.runtime.exec({
           container: live.handle,

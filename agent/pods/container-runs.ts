@@ -54,7 +54,7 @@ export class ContainerRuns {
       sandbox: sandbox as Sandbox,
       processOf: container => live.get(container)?.handle.process,
       volumes: volumes ?? new Map(),
-      podIP: pod.spec.hostNetwork ? node.hostIP : facts.sandbox?.ip,
+      podIPs: pod.spec.hostNetwork ? node.hostIPs : (facts.sandbox?.ips ?? []),
       obstacle: factsOf(facts, name).obstacle,
     });
   }

@@ -27,11 +27,11 @@ export function kernelHostname(pod: Pod): string {
 }
 
 /** A pod in the node's network sees the names that the node knows. @param nodeHosts the node's /etc/hosts */
-export function hostsFile(pod: Pod, ip: string | undefined, nodeHosts = ''): string {
+export function hostsFile(pod: Pod, ips: readonly string[], nodeHosts = ''): string {
   if (pod.spec.hostNetwork)
     return ['# Kubernetes-managed hosts file (host network).', nodeHosts.trimEnd(), ...aliasLines(pod), ''].join('\n');
   const name = fqdn(pod);
-  const own = ip ? [`${ip}\t${name ? `${name}\t` : ''}${podHostname(pod)}`] : [];
+  const own = ips.map(ip => `${ip}\t${name ? `${name}\t` : ''}${podHostname(pod)}`);
   return [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',

@@ -80,7 +80,8 @@ export const noContainerFacts: ContainerFacts = { crashes: 0, nextAttempt: 0, im
 
 export interface SandboxFacts {
   readonly attempt: number;
-  readonly ip?: string;
+  /** One of each family at most, the primary one first; none of a pod in the node's network. */
+  readonly ips?: readonly string[];
   /** false: pause has died; everything in it must be stopped and a new one made. */
   readonly alive: boolean;
 }

@@ -9,11 +9,11 @@ import type { PodPaths } from './paths.js';
 const nodeHosts = (): string => (existsSync('/etc/hosts') ? readFileSync('/etc/hosts', 'utf8') : '');
 
 /** Written in place: a container of an earlier sandbox may still have them mounted. */
-export function podEtcFiles(pod: Pod, paths: PodPaths, dns: DnsSettings, ip: string | undefined): FileOp[] {
+export function podEtcFiles(pod: Pod, paths: PodPaths, dns: DnsSettings, ips: readonly string[]): FileOp[] {
   const { files } = paths;
   const file = (path: string, data: string): FileOp => ({ op: 'write', path, data, mode: 0o644 });
   return [
-    file(files.hosts, hostsFile(pod, ip, pod.spec.hostNetwork ? nodeHosts() : '')),
+    file(files.hosts, hostsFile(pod, ips, pod.spec.hostNetwork ? nodeHosts() : '')),
     file(files.hostname, `${kernelHostname(pod)}\n`),
     file(files.resolvConf, resolvConf(pod, dns)),
   ];

@@ -14,7 +14,6 @@ import type { SandboxNode } from './sandbox.js';
 export interface PodNode extends SandboxNode {
   readonly name: string;
   readonly directories: NodePaths;
-  readonly hostIP: string;
   readonly memoryBytes: number;
   readonly resources: NodeResources;
   /** Why it takes on no such pod now, whatever it has: pressure, shutdown. */

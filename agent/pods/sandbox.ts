@@ -35,7 +35,8 @@ export interface SandboxNode {
   readonly controllers: ReadonlySet<string>;
   readonly network: BridgeNetwork;
   readonly policies: Pick<PolicyEnforcer, 'admit' | 'update' | 'release'>;
-  readonly hostIP: string;
+  /** Of the node, the primary one first. */
+  readonly hostIPs: readonly string[];
   readonly dns: DnsSettings;
 }
 
@@ -43,7 +44,8 @@ export interface SandboxNode {
 export interface Sandbox {
   readonly attempt: number;
   readonly pause: Process;
-  readonly ip: string | undefined;
+  /** Of the pod's own network, the primary one first. */
+  readonly ips: readonly string[];
   /** Of the pod's user namespace, if it has one. */
   readonly idBase?: number;
 }
@@ -99,10 +101,10 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
     const network = hostNetwork ? undefined : await attach(node, pod, record.id, pause);
     await failpoint('sandbox.afterNetwork');
     const identity = { pid: pause.pid, startTime: pause.startTime };
-    const ip = addressOf(network);
-    await node.policies.admit(pod, ip ? [ip] : []);
+    const ips = addressesOf(network);
+    await node.policies.admit(pod, ips);
     await writeFiles([
-      ...podEtcFiles(pod, paths, node.dns, hostNetwork ? node.hostIP : ip),
+      ...podEtcFiles(pod, paths, node.dns, hostNetwork ? node.hostIPs : ips),
       sandboxRecordFile(paths, {
         ...record,
         pause: identity,
@@ -111,7 +113,7 @@ async function build(node: SandboxNode, pod: Pod, paths: PodPaths, record: Sandb
       }),
     ]);
     await failpoint('sandbox.afterReady');
-    return { attempt: record.attempt, pause, ip, ...(idBase !== undefined && { idBase }) };
+    return { attempt: record.attempt, pause, ips, ...(idBase !== undefined && { idBase }) };
   } catch (error) {
     pause.signal(9);
     throw error;
@@ -139,9 +141,9 @@ async function attach(node: SandboxNode, pod: Pod, containerID: string, pause: P
 
 export const sandboxCgroup = (paths: PodPaths, attempt: number): string => join(paths.cgroup, `sandbox.${attempt}`);
 
-/** The first address without its prefix length. */
-export function addressOf(network: CniResult | undefined): string | undefined {
-  return network?.ips[0]?.address.split('/')[0];
+/** Without their prefix lengths. */
+export function addressesOf(network: CniResult | undefined): string[] {
+  return (network?.ips ?? []).map(({ address }) => address.split('/')[0] ?? '');
 }
 
 /** What a former agent left: a sandbox that still stands, or undefined (its record stays, for the release). */
@@ -157,7 +159,7 @@ export async function adoptSandbox(
   const sandbox = {
     attempt: record.attempt,
     pause,
-    ip: addressOf(record.network),
+    ips: addressesOf(record.network),
     ...(idBase !== undefined && { idBase }),
   };
   return { record, sandbox };

@@ -39,7 +39,7 @@ export interface StartOrder {
   /** The first process of a container of this pod, by name: whose process namespace an ephemeral one may share. */
   readonly processOf: (container: string) => ProcessIdentity | undefined;
   readonly volumes: ReadonlyMap<string, PreparedVolume>;
-  readonly podIP: string | undefined;
+  readonly podIPs: readonly string[];
   /** What stood in the way last time. */
   readonly obstacle: Obstacle | undefined;
 }
@@ -162,8 +162,8 @@ async function run(node: PodNode, order: StartOrder, container: Container, image
       namespace: pod.metadata.namespace ?? 'default',
       links: pod.spec.enableServiceLinks ?? true,
     }),
-    hostIP: node.hostIP,
-    podIP: order.podIP,
+    hostIPs: node.hostIPs,
+    podIPs: order.podIPs,
     allocatable: node.allocatable,
   });
   // what the pod says itself wins over what comes with a device

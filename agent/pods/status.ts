@@ -30,27 +30,27 @@ import { backoffMessage, nextStartAt, restarts } from './restart.js';
 export const containerIdPrefix = 'keelson://';
 
 export interface StatusContext {
-  readonly hostIP: string;
+  /** Of the node, the primary one first. */
+  readonly hostIPs: readonly string[];
   readonly now: number;
   /** What was shown last: transition times are kept from it. */
   readonly previous: PodStatus | undefined;
 }
 
-export function podStatus(pod: Pod, facts: PodFacts, { hostIP, now, previous }: StatusContext): PodStatus {
+export function podStatus(pod: Pod, facts: PodFacts, { hostIPs, now, previous }: StatusContext): PodStatus {
   const phase = podPhase(pod, facts);
   const init = initContainers(pod).map(c => containerStatus(pod, facts, c, now, true));
   const apps = pod.spec.containers.map(c => containerStatus(pod, facts, c, now, false));
   const ephemeral = ephemeralContainers(pod).map(c => ephemeralStatus(containerStatus(pod, facts, c, now, false)));
-  const ip = pod.spec.hostNetwork ? hostIP : facts.sandbox?.ip;
+  const ips = pod.spec.hostNetwork ? hostIPs : (facts.sandbox?.ips ?? []);
   const { termination } = facts;
   return {
     phase,
     conditions: conditions(pod, facts, phase, init, apps).map(c => withTransition(c, previous?.conditions ?? [], now)),
     ...(termination?.reason && { reason: termination.reason }),
     ...(termination?.reason && termination.message && { message: termination.message }),
-    hostIP,
-    hostIPs: [{ ip: hostIP }],
-    ...(ip && { podIP: ip, podIPs: [{ ip }] }),
+    ...(hostIPs[0] && { hostIP: hostIPs[0], hostIPs: hostIPs.map(ip => ({ ip })) }),
+    ...(ips[0] && { podIP: ips[0], podIPs: ips.map(ip => ({ ip })) }),
     startTime: facts.startTime,
     ...(pod.status?.qosClass && { qosClass: pod.status.qosClass }),
     ...(pod.metadata.generation !== undefined && { observedGeneration: pod.metadata.generation }),

@@ -116,8 +116,8 @@ export class PodWorker {
 
   #report(): void {
     if (!this.#current) return;
-    const { hostIP } = this.node;
-    const status = podStatus(this.pod, this.facts, { hostIP, now: this.node.now(), previous: this.#lastStatus });
+    const { hostIPs } = this.node;
+    const status = podStatus(this.pod, this.facts, { hostIPs, now: this.node.now(), previous: this.#lastStatus });
     this.#lastStatus = status;
     const text = JSON.stringify(status);
     if (text === this.#lastSent) return;
@@ -163,7 +163,7 @@ export class PodWorker {
         ...facts,
         nextSandbox: attempt + 1,
         tornDown: false,
-        sandbox: { attempt, alive: true, ...(sandbox.ip && { ip: sandbox.ip }) },
+        sandbox: { attempt, alive: true, ...(sandbox.ips.length > 0 && { ips: sandbox.ips }) },
       };
       this.#watchSandbox(sandbox);
     } catch (error) {

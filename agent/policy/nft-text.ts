@@ -3,7 +3,7 @@
  * its policies; peers are sets of the kernel. Egress and ingress are base chains of their own: to be accepted by the one
  * leads to the other. Pure.
  */
-import { podLinkGroup } from '../../cni/rules.js';
+import { ipv6PodLinkGroup, podLinkGroup } from '../../cni/rules.js';
 import { elementText, groupName, type PolicySet, peersName, portsName, setsOf } from './elements.js';
 import type { Allowed, Direction, Family, PolicyPlan } from './plan.js';
 
@@ -82,6 +82,8 @@ function baseChains(family: Family): string[] {
   ];
 }
 
+const podLinks = `{ ${podLinkGroup}, ${ipv6PodLinkGroup} }`;
+
 /**
  * Every link has an address of its own making (RFC 4291, 2.5.6) that no policy speaks of: pods must not get round their
  * policies by it. Nothing but neighbour discovery goes that way, as long as any pod of this node has a policy.
@@ -91,8 +93,8 @@ const noLinkLocal = [
   ...['forward', 'input'].map(hook =>
     [
       `chain ${hook} { type filter hook ${hook} priority -5; policy accept;`,
-      `iifgroup ${podLinkGroup} ip6 saddr fe80::/10 icmpv6 type != ${neighbours} drop`,
-      `iifgroup ${podLinkGroup} ip6 saddr fe80::/10 meta l4proto != icmpv6 drop`,
+      `iifgroup ${podLinks} ip6 saddr fe80::/10 icmpv6 type != ${neighbours} drop`,
+      `iifgroup ${podLinks} ip6 saddr fe80::/10 meta l4proto != icmpv6 drop`,
       '}',
     ].join('\n'),
   ),

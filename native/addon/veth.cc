@@ -3,11 +3,14 @@
  * one inside raises lo and the pod's end and gives it addresses and routes. The thread is in the pod's namespace only to
  * open a socket there. A pod without IPv6 gets no address by IFLA_INET6_ADDR_GEN_MODE, not by disable_ipv6: every path
  * below /proc/sys/net of another namespace stays in the machine's directory cache under the same names, so that the
- * thousandth pod would wait milliseconds for one open(2), and so would everybody else.
+ * thousandth pod would wait milliseconds for one open(2), and so would everybody else. A pod with IPv6 gets its link-local
+ * address from us, too: the kernel's own would be looked for on the link for a second before it may be used. The host end
+ * never has one: it is a port of a bridge.
  */
 #include "veth.h"
 
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "convert.h"
@@ -78,7 +81,7 @@ void createPair(NetlinkSocket& node, const VethSpec& spec, int netns, Mac hostMa
 
 void configureHostEnd(NetlinkSocket& node, const VethSpec& spec) {
   Batch batch;
-  if (!spec.ipv6 && kernelHasIpv6()) setNoIpv6Address(batch, spec.object, spec.hostName);
+  if (kernelHasIpv6()) setNoIpv6Address(batch, spec.object, spec.hostName);
   if (spec.hairpin && !spec.bridge.empty()) setHairpin(batch, spec.object, spec.hostName, true);
   node.exchange(batch);
 }
@@ -88,12 +91,22 @@ NetlinkSocket enter(const VethSpec& spec, int netns) {
   return NetlinkSocket::open(NETLINK_ROUTE);
 }
 
-void configureInside(NetlinkSocket pod, const VethSpec& spec) {
+/** fe80::/64 with the MAC in it (RFC 4291, appendix A). */
+Prefix linkLocalOf(Mac mac) {
+  return {AF_INET6,
+          {0xfe, 0x80, 0, 0, 0, 0, 0, 0, static_cast<uint8_t>(mac[0] ^ 0x02), mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4],
+           mac[5]},
+          64,
+          false};
+}
+
+void configureInside(NetlinkSocket pod, const VethSpec& spec, Mac mac) {
   Batch batch;
   const uint32_t index = pod.linkIndex(spec.name, spec.object);
   if (!pod.linkIsUp("lo")) setUp(batch, spec.object, loopbackIndex);
-  if (!spec.ipv6 && kernelHasIpv6()) setNoIpv6Address(batch, spec.object, spec.name);
+  if (kernelHasIpv6()) setNoIpv6Address(batch, spec.object, spec.name);
   setUp(batch, spec.object, index);
+  if (spec.ipv6) addAddress(batch, spec.object + ", its link-local address", index, linkLocalOf(mac));
   for (const auto& address : spec.addresses) {
     addAddress(batch, spec.object + ", " + address, index, parsePrefix(address, spec.object));
   }
@@ -125,7 +138,7 @@ VethInfo attach(const VethSpec& spec) {
   createPair(node, spec, netns.get(), hostMac, mac);
   try {
     configureHostEnd(node, spec);
-    configureInside(enter(spec, netns.get()), spec);
+    configureInside(enter(spec, netns.get()), spec, mac);
     return {node.linkIndex(spec.hostName, spec.object), hostMac, mac};
   } catch (const KernelFailure&) {
     removePair(node, spec);

@@ -44,9 +44,9 @@ export interface ControllerOptions {
   readonly port: number;
   /** Where the API is served. */
   readonly bindAddress: string;
-  /** Pod addresses of all nodes, and the prefix length of each one's share. */
-  readonly clusterCIDR: string;
-  readonly nodeMaskSize: number;
+  /** Pod addresses of all nodes, one range or one of each family, and the prefix length of each node's share. */
+  readonly clusterCIDRs: readonly string[];
+  readonly nodeMaskSizes: Readonly<Record<4 | 6, number>>;
   /** Where Services get their addresses, the default family's first; and the ports they may open on nodes. */
   readonly serviceCIDRs: readonly string[];
   readonly nodePorts: { readonly first: number; readonly last: number };
@@ -148,7 +148,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
     host: options.bindAddress,
     unixSocket: options.unixSocket,
   });
-  const url = `https://${options.bindAddress === '0.0.0.0' ? '127.0.0.1' : options.bindAddress}:${port}`;
+  const url = `https://${hostOf(options.bindAddress)}:${port}`;
   await publishApiServer(client, port, servicePools);
   await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
   if (options.localNode) {
@@ -167,8 +167,8 @@ export async function startController(options: ControllerOptions): Promise<Contr
     controllers: [
       ...allControllers,
       nodeIpamController({
-        clusterCidrs: [options.clusterCIDR],
-        maskSizes: { 4: options.nodeMaskSize, 6: 64 },
+        clusterCidrs: options.clusterCIDRs,
+        maskSizes: options.nodeMaskSizes,
       }),
     ],
     view,
@@ -192,6 +192,12 @@ export async function startController(options: ControllerOptions): Promise<Contr
       lock.release();
     },
   };
+}
+
+/** By what this machine itself reaches a listener. */
+function hostOf(bindAddress: string): string {
+  if (bindAddress === '0.0.0.0' || bindAddress === '::') return '127.0.0.1';
+  return bindAddress.includes(':') ? `[${bindAddress}]` : bindAddress;
 }
 
 function fatal(error: Error): void {

@@ -1,21 +1,26 @@
 /** Flags → where everything lives. Flags have the same names everywhere and can come from /etc/keelson/config.yaml. */
 import { existsSync, readFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { parse } from 'yaml';
 import type { ResourceOptions } from '../../agent/admission/supply.js';
-import { type OverlayMode, overlayModes } from '../../agent/network/overlay.js';
 import { type ProxyMode, proxyModes, type Scheduler, schedulers } from '../../agent/proxy/modes.js';
 import { UserError } from '../base/errors.js';
+import {
+  type NetworkFlags,
+  type NetworkSettings,
+  networkFlags,
+  networkSettings,
+  numericNetworkFlags,
+} from './network-settings.js';
 import { type ResourceFlags, resourceFlagNames, resourceFlags, resourceSettings } from './resource-settings.js';
 import { type PortRange, serviceFlags, serviceSettings } from './service-settings.js';
 
 export const configFile = '/etc/keelson/config.yaml';
 
 /** What the common flags say, complete. */
-export interface Settings {
+export interface Settings extends NetworkSettings {
   readonly isolated: string | undefined;
   readonly nodeName: string;
   readonly dataDir: string;
@@ -25,22 +30,12 @@ export interface Settings {
   /** Undefined: off. */
   readonly auditLog: string | undefined;
   readonly manifestsDir: string;
-  /** Undefined: the controller hands one out. */
-  readonly podCIDR: string | undefined;
-  readonly clusterCIDR: string;
-  /** Prefix length of the range that a node is given. */
-  readonly nodeMaskSize: number;
-  readonly overlay: OverlayMode;
   /** Where foreign plugins are configured, and where they are. */
   readonly cniConfDir: string;
   readonly cniBinDirs: readonly string[];
   /** Where Services get their addresses: one range, or one of each family. */
   readonly serviceCIDRs: readonly string[];
   readonly nodePorts: PortRange;
-  /** Undefined: the machine's first address. */
-  readonly nodeIP: string | undefined;
-  /** Where the API is served. */
-  readonly bindAddress: string;
   readonly maxPods: number;
   readonly proxyMode: ProxyMode;
   readonly ipvsScheduler: Scheduler;
@@ -52,7 +47,7 @@ export interface Settings {
   readonly resources: ResourceOptions;
 }
 
-interface Flags extends ResourceFlags {
+interface Flags extends ResourceFlags, NetworkFlags {
   isolated?: string;
   nodeName?: string;
   dataDir?: string;
@@ -61,16 +56,10 @@ interface Flags extends ResourceFlags {
   kubeconfig?: string;
   auditLog?: string;
   manifests?: string;
-  podCidr?: string;
-  clusterCidr?: string;
-  nodeCidrMaskSize?: string | number;
   serviceCidr?: string;
   serviceNodePortRange?: string;
-  overlay?: string;
   cniConfDir?: string;
   cniBinDir?: string;
-  nodeIp?: string;
-  bindAddress?: string;
   maxPods?: string | number;
   proxyMode?: string;
   ipvsScheduler?: string;
@@ -78,7 +67,7 @@ interface Flags extends ResourceFlags {
   rm?: boolean;
 }
 
-const numeric = ['port', 'max-pods', 'node-cidr-mask-size'];
+const numeric = ['port', 'max-pods', ...numericNetworkFlags];
 const settingNames = [
   ...[
     'isolated',
@@ -89,18 +78,13 @@ const settingNames = [
     'kubeconfig',
     'audit-log',
     'manifests',
-    'pod-cidr',
-    'cluster-cidr',
-    'node-cidr-mask-size',
     'service-cidr',
     'service-node-port-range',
-    'overlay',
     'cni-conf-dir',
     'cni-bin-dir',
-    'node-ip',
-    'bind-address',
   ],
   ...['max-pods', 'allowed-unsafe-sysctls', 'proxy-mode', 'ipvs-scheduler', 'rm'],
+  ...networkFlags.map(([name]) => name),
   ...resourceFlagNames,
 ];
 
@@ -127,39 +111,14 @@ export function addSettings(command: Command, only?: readonly string[]): Command
       'one JSON line for every request to the API, rotated at 64 MiB, or "off" (default audit/audit.log in the data directory)',
     ],
     ['manifests', '--manifests <dir>', 'static pods (default /etc/keelson/manifests; isolated: in the data directory)'],
-    ['pod-cidr', '--pod-cidr <cidr>', 'addresses of the pods of this node (default: as the controller says)'],
-    [
-      'cluster-cidr',
-      '--cluster-cidr <cidr>',
-      'addresses of all pods: traffic within is not masqueraded (default 10.244.0.0/16)',
-    ],
-    [
-      'node-cidr-mask-size',
-      '--node-cidr-mask-size <n>',
-      'prefix length of the range of --cluster-cidr that each node is given (default 24)',
-    ],
+    ...networkFlags,
     ...serviceFlags,
-    [
-      'overlay',
-      '--overlay <mode>',
-      `how pods of other nodes are reached: ${overlayModes.join(', ')} (default vxlan; host-gw: nodes are neighbours)`,
-    ],
     [
       'cni-conf-dir',
       '--cni-conf-dir <dir>',
       'CNI configuration that is used instead of our own network (default /etc/cni/net.d; isolated: in the data directory)',
     ],
     ['cni-bin-dir', '--cni-bin-dir <dirs>', 'where its plugins are (default /opt/cni/bin,/usr/lib/cni)'],
-    [
-      'node-ip',
-      '--node-ip <address>',
-      'address by which other nodes reach this one (default: the first of the machine)',
-    ],
-    [
-      'bind-address',
-      '--bind-address <address>',
-      'where the API is served; 0.0.0.0 for other machines (default 127.0.0.1)',
-    ],
     ['max-pods', '--max-pods <n>', 'how many pods this node takes (default 250)'],
     ['proxy-mode', '--proxy-mode <mode>', `how this node serves Services: ${proxyModes.join(', ')} (default auto)`],
     [
@@ -188,6 +147,7 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     throw new UserError(`--isolated "${isolated}": lower-case letters, digits and "-" are allowed, at most 32`);
   }
   const dataDir = f.dataDir ?? (isolated ? `/var/lib/keelson/isolated/${isolated}` : '/var/lib/keelson');
+  const services = serviceSettings(f);
   return {
     isolated,
     nodeName: nodeName(f.nodeName ?? isolated ?? hostname().toLowerCase()),
@@ -197,8 +157,8 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     kubeconfig: f.kubeconfig ?? (isolated ? join(dataDir, 'admin.kubeconfig') : '/etc/keelson/admin.kubeconfig'),
     auditLog: f.auditLog === 'off' ? undefined : (f.auditLog ?? join(dataDir, 'audit', 'audit.log')),
     manifestsDir: f.manifests ?? (isolated ? join(dataDir, 'manifests') : '/etc/keelson/manifests'),
-    ...networkSettings(f),
-    ...serviceSettings(f),
+    ...networkSettings(f, services.serviceCIDRs),
+    ...services,
     cniConfDir: f.cniConfDir ?? (isolated ? join(dataDir, 'cni', 'net.d') : '/etc/cni/net.d'),
     cniBinDirs: (f.cniBinDir ?? '/opt/cni/bin,/usr/lib/cni').split(',').filter(Boolean),
     allowedUnsafeSysctls: (f.allowedUnsafeSysctls ?? '').split(',').filter(Boolean),
@@ -208,21 +168,6 @@ export function settingsFrom(flags: Flags, file: string = configFile): Settings 
     cgroupName: isolated ? `keelson-${isolated}` : 'keelson',
     removeOnStop: f.rm ?? false,
     resources: resourceSettings(f, isolated ? join(dataDir, 'devices.d') : '/etc/keelson/devices.d'),
-  };
-}
-
-function networkSettings(
-  f: Flags,
-): Pick<Settings, 'podCIDR' | 'clusterCIDR' | 'nodeMaskSize' | 'overlay' | 'nodeIP' | 'bindAddress'> {
-  const clusterCIDR = cidr('--cluster-cidr', f.clusterCidr ?? '10.244.0.0/16');
-  const length = Number(clusterCIDR.split('/')[1]);
-  return {
-    podCIDR: f.podCidr === undefined ? undefined : cidr('--pod-cidr', f.podCidr),
-    clusterCIDR,
-    nodeMaskSize: integer('--node-cidr-mask-size', f.nodeCidrMaskSize ?? Math.max(24, length), length, 29),
-    overlay: oneOf('--overlay', f.overlay ?? 'vxlan', overlayModes),
-    nodeIP: f.nodeIp === undefined ? undefined : ip('--node-ip', f.nodeIp),
-    bindAddress: ip('--bind-address', f.bindAddress ?? '127.0.0.1'),
   };
 }
 
@@ -269,19 +214,6 @@ function integer(flag: string, value: string | number, min: number, max: number)
 function oneOf<T extends string>(flag: string, value: string, allowed: readonly T[]): T {
   if ((allowed as readonly string[]).includes(value)) return value as T;
   throw new UserError(`${flag} "${value}": must be one of ${allowed.join(', ')}`);
-}
-
-function cidr(flag: string, value: string): string {
-  const match = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})\/(\d{1,2})$/.exec(value);
-  const [, a = 256, b = 256, c = 256, d = 256, prefix = 0] = (match ?? []).map(Number);
-  const ok = [a, b, c, d].every(part => part <= 255) && prefix >= 8 && prefix <= 29;
-  if (!ok) throw new UserError(`${flag} "${value}": must be an IPv4 range such as 10.244.0.0/24`);
-  return value;
-}
-
-function ip(flag: string, value: string): string {
-  if (!isIPv4(value)) throw new UserError(`${flag} "${value}": must be an IPv4 address such as 192.0.2.10`);
-  return value;
 }
 
 function nodeName(value: string): string {

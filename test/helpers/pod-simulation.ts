@@ -93,7 +93,7 @@ export class PodSimulation {
           ...this.facts,
           tornDown: false,
           nextSandbox: this.facts.nextSandbox + 1,
-          sandbox: { attempt: this.facts.nextSandbox, alive: true, ip: '10.244.0.9' },
+          sandbox: { attempt: this.facts.nextSandbox, alive: true, ips: ['10.244.0.9'] },
         };
         return;
       case 'startContainer':

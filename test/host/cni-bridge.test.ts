@@ -2,14 +2,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRtNetlink } from 'netlink';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { bridgeMac, createBridgeNetwork, hostLinkName } from '../../cni/bridge.js';
+import { createBridgeNetwork } from '../../cni/bridge.js';
 import type { BridgeConfig, BridgeNetwork } from '../../cni/contract.js';
 import { Ipam } from '../../cni/ipam.js';
-import { parseAddress, parseRange } from '../../cni/ipv4.js';
+import { hostLinkName } from '../../cni/pod-link.js';
+import { bridgeMac, parseRange } from '../../cni/ranges.js';
 import { createSandbox, type Process } from '../../native/index.js';
 import { ip, withCgroup } from '../helpers/cgroups.js';
 import { inPrivateNetwork } from '../helpers/netns.js';
@@ -24,8 +26,8 @@ inPrivateNetwork(import.meta.url, () => {
     config = {
       name: 'keelson',
       bridge: 'cni0',
-      subnet: '10.244.3.0/24',
-      clusterCidr: '10.244.0.0/16',
+      subnets: ['10.244.3.0/24'],
+      clusterCidrs: ['10.244.0.0/16'],
       mtu: 1450,
       hairpin: true,
       dataDir,
@@ -35,8 +37,7 @@ inPrivateNetwork(import.meta.url, () => {
   });
   afterAll(() => rm(dataDir, { recursive: true }));
 
-  const leases = async () =>
-    (await readdir(join(dataDir, 'keelson'))).filter(name => parseAddress(name) !== undefined).sort();
+  const leases = async () => (await readdir(join(dataDir, 'keelson'))).filter(name => isIP(name) > 0).sort();
   const linkNames = () => ip('link').map(link => link.ifname);
   const attachmentOf = (id: string, pod: Process) => ({
     containerID: id,
@@ -88,7 +89,7 @@ inPrivateNetwork(import.meta.url, () => {
   });
 
   test('a node that got another range drops the old address', async () => {
-    await createBridgeNetwork({ ...config, subnet: '10.244.9.0/24' }).setup();
+    await createBridgeNetwork({ ...config, subnets: ['10.244.9.0/24'] }).setup();
     expect(ip('addr', 'show', 'cni0')[0]).toMatchObject({ addr_info: [{ local: '10.244.9.1' }] });
     await network.setup();
     expect(ip('addr', 'show', 'cni0')[0]).toMatchObject({ addr_info: [{ local: '10.244.3.1' }] });
@@ -102,7 +103,7 @@ inPrivateNetwork(import.meta.url, () => {
       expect(results[0]).toMatchObject({
         cniVersion: '1.1.0',
         interfaces: [
-          { name: 'cni0', mac: bridgeMac(parseAddress('10.244.3.1')!) },
+          { name: 'cni0', mac: bridgeMac(parseRange('10.244.3.0/24', 'subnet')) },
           { name: hostLinkName('a') },
           { name: 'eth0', sandbox: `/proc/${a!.pid}/ns/net` },
         ],
@@ -179,7 +180,7 @@ inPrivateNetwork(import.meta.url, () => {
       await network.add(attachmentOf('kept', kept!));
       await network.add(attachmentOf('lost', lost!));
       // A crash between allocation and attachment: only the file is there.
-      const crashed = new Ipam({ dataDir, name: 'keelson', range: parseRange(config.subnet, 'subnet') });
+      const crashed = new Ipam({ dataDir, name: 'keelson', range: parseRange('10.244.3.0/24', 'subnet') });
       await crashed.allocate('crashed', 'eth0');
       await crashed.settled();
       const restarted = createBridgeNetwork(config);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { networkNeeds } from '../../agent/network/pod-network.js';
 import { bucket } from '../../cni/bandwidth.js';
 import { parseConfList } from '../../cni/conf-list.js';
-import { portmapRules } from '../../cni/portmap.js';
+import { portmapRules } from '../../cni/portmap-rules.js';
 import { formatResult } from '../../cni/result-versions.js';
 import type { Pod } from '../../src/kube/pod.js';
 
@@ -42,7 +42,7 @@ test('one element per port, and the same rules whatever their number', () => {
   const rules = portmapRules(
     [
       {
-        address: '10.244.0.5',
+        addresses: ['10.244.0.5'],
         ports: [
           { hostPort: 80, containerPort: 8080, protocol: 'tcp' },
           { hostPort: 53, containerPort: 53, protocol: 'udp', hostIP: '192.0.2.1' },

@@ -171,8 +171,8 @@ describe('the environment of a manifest', () => {
       ],
     ]),
     services: [['KUBERNETES_PORT', 'x']],
-    hostIP: '10.0.0.1',
-    podIP: '10.244.0.5',
+    hostIPs: ['10.0.0.1', 'fd00::1'],
+    podIPs: ['10.244.0.5', 'fd00:10:244::5'],
     allocatable: { cpu: '2', memory: '1Gi' },
     ...more,
   });
@@ -196,6 +196,8 @@ describe('the environment of a manifest', () => {
     expect(value({ fieldRef: { fieldPath: 'metadata.name' } })).toBe('web-0');
     expect(value({ fieldRef: { fieldPath: "metadata.labels['app']" } })).toBe('web');
     expect(value({ fieldRef: { fieldPath: 'status.podIP' } })).toBe('10.244.0.5');
+    expect(value({ fieldRef: { fieldPath: 'status.podIPs' } })).toBe('10.244.0.5,fd00:10:244::5');
+    expect(value({ fieldRef: { fieldPath: 'status.hostIPs' } })).toBe('10.0.0.1,fd00::1');
     expect(value({ resourceFieldRef: { resource: 'limits.memory', divisor: '1Mi' } })).toBe('64');
     expect(value({ resourceFieldRef: { resource: 'requests.cpu' } })).toBe('1');
     expect(value({ resourceFieldRef: { resource: 'requests.cpu', divisor: '1m' } })).toBe('250');

@@ -50,7 +50,7 @@ describe('ephemeral containers on the node', () => {
 
   test('its status is shown apart, and it makes the pod neither ready nor unready', () => {
     const over = factsWith({ debug: { ...noContainerFacts, ended, nextAttempt: 1, sandbox: 0, crashes: 1 } });
-    const status = podStatus(podWith([debug]), over, { hostIP: '10.0.0.1', now: 0, previous: undefined });
+    const status = podStatus(podWith([debug]), over, { hostIPs: ['10.0.0.1'], now: 0, previous: undefined });
     expect(status.phase).toBe('Running');
     expect(status.conditions?.find(({ type }) => type === 'Ready')?.status).toBe('True');
     expect(status.ephemeralContainerStatuses).toMatchObject([
@@ -120,7 +120,7 @@ describe('resizing', () => {
     expect(plan(pod, facts, 0).actions).toEqual([{ do: 'resizeContainer', container: 'app' }]);
     const refused = { ...facts, resizeRefused: { wanted: resourcesOf(pod), message: 'no cpu controller' } };
     expect(plan(pod, refused, 0).actions).toEqual([]);
-    const status = podStatus(pod, refused, { hostIP: '10.0.0.1', now: 0, previous: undefined });
+    const status = podStatus(pod, refused, { hostIPs: ['10.0.0.1'], now: 0, previous: undefined });
     expect(status.containerStatuses?.[0]).toMatchObject({ resources: given, allocatedResources: { cpu: '1' } });
     expect(status.conditions).toContainEqual(
       expect.objectContaining({ type: 'PodResizePending', reason: 'Infeasible' }),

@@ -8,7 +8,7 @@ import { PodSimulation } from '../helpers/pod-simulation.js';
 import { testContainer, testPod } from '../helpers/pods.js';
 
 const statusOf = (sim: PodSimulation) =>
-  podStatus(sim.pod, sim.facts, { hostIP: '10.0.0.1', now: sim.now, previous: undefined });
+  podStatus(sim.pod, sim.facts, { hostIPs: ['10.0.0.1'], now: sim.now, previous: undefined });
 
 describe('the way of one pod', () => {
   test('sandbox first, then the containers in the order of the spec', () => {
@@ -343,7 +343,7 @@ describe('probes and hooks', () => {
     sim.settle();
     const conditions = (pod = sim.pod) =>
       Object.fromEntries(
-        podStatus(pod, sim.facts, { hostIP: '10.0.0.1', now: sim.now, previous: undefined }).conditions?.map(c => [
+        podStatus(pod, sim.facts, { hostIPs: ['10.0.0.1'], now: sim.now, previous: undefined }).conditions?.map(c => [
           c.type,
           c,
         ]) ?? [],

@@ -18,7 +18,7 @@ const facts = (containers: Record<string, Partial<ContainerFacts>>, more: Partia
   tornDown: false,
   ...more,
 });
-const told = (pod: Pod, of: PodFacts) => podStatus(pod, of, { hostIP: '10.0.0.1', now, previous: undefined });
+const told = (pod: Pod, of: PodFacts) => podStatus(pod, of, { hostIPs: ['10.0.0.1'], now, previous: undefined });
 const appOf = (pod: Pod, of: PodFacts) => told(pod, of).containerStatuses?.[0]?.state;
 
 test('a container whose postStart hook runs is not told as running yet', () => {

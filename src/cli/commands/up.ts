@@ -97,6 +97,7 @@ const controllerFlags = [
   '--audit-log',
   '--cluster-cidr',
   '--node-cidr-mask-size',
+  '--node-cidr-mask-size-ipv6',
   '--service-cidr',
   '--service-node-port-range',
   '--bind-address',
