@@ -9,7 +9,7 @@ import type { BackendOptions, NodeFacts, ProxyBackend } from './contract.js';
 import { HealthServers } from './health.js';
 import type { ProxyMode } from './modes.js';
 import { ServiceProxy } from './proxy.js';
-import { enableForwarding } from './sysctl.js';
+import { enableForwarding, silenceRedirects } from './sysctl.js';
 
 export interface NodeProxyOptions extends BackendOptions {
   readonly nodeName: string;
@@ -66,6 +66,7 @@ async function leadHome({ bridge, serviceCIDRs }: NodeProxyOptions): Promise<voi
   const led = new Set(ways.map(({ via = '' }) => familyOf(via)));
   for (const to of serviceCIDRs)
     if (!led.has(familyOf(to))) await netlink(null, [{ op: 'route.replace', to, dev: bridge }]);
+  await silenceRedirects(bridge);
 }
 
 const zoneLabel = 'topology.kubernetes.io/zone';
