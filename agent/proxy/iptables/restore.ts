@@ -17,7 +17,8 @@ function render(texts: ReadonlyMap<Table, TableText>): string {
     .flatMap(table => {
       const text = texts.get(table);
       if (!text || text.declared.length + text.rules.length === 0) return [];
-      const declarations = text.declared.map(chain => `:${chain} - [0:0]`);
+      // in the order that iptables-nft (1.8.9) keeps them in: else it takes six times as long for 40,000 chains
+      const declarations = text.declared.toSorted().map(chain => `:${chain} - [0:0]`);
       return [`*${table}`, ...declarations, ...text.rules, ...text.deleted.map(chain => `-X ${chain}`), 'COMMIT'];
     })
     .map(line => `${line}\n`)
