@@ -1,4 +1,7 @@
-/** The tables of host ports: pure. */
+/**
+ * The tables of host ports: pure. On the node's loopback they are reached by IPv4 only: what comes from ::1 the kernel lets
+ * go nowhere else.
+ */
 import type { ForgetConnections, NfFamily } from '../native/index.js';
 import { familyOf } from '../src/base/cidr.js';
 import type { PortMapping } from './contract.js';
@@ -15,17 +18,16 @@ interface Family {
   readonly name: 'ip' | 'ip6';
   readonly type: 'ipv4_addr' | 'ipv6_addr';
   readonly number: NfFamily;
-  readonly loopback: string;
   /** A hostIP that means every address of this family. */
   readonly wildcard: string;
-  /** The rules of `tableRules`: what is counted to see whether somebody flushed them. */
+  /** Rules of its table: what is counted to see whether somebody flushed them. */
   readonly ruleCount: number;
 }
 
 export const table = 'keelson_hostports';
 export const families: readonly Family[] = [
-  { version: 4, name: 'ip', type: 'ipv4_addr', number: 2, loopback: '127.0.0.0/8', wildcard: '0.0.0.0', ruleCount: 8 },
-  { version: 6, name: 'ip6', type: 'ipv6_addr', number: 10, loopback: '::1', wildcard: '::', ruleCount: 8 },
+  { version: 4, name: 'ip', type: 'ipv4_addr', number: 2, wildcard: '0.0.0.0', ruleCount: 8 },
+  { version: 6, name: 'ip6', type: 'ipv6_addr', number: 10, wildcard: '::', ruleCount: 5 },
 ];
 
 export const removePortmap = families
@@ -44,7 +46,7 @@ const addressOf = ({ version }: Family, addresses: readonly string[]): string | 
   addresses.find(address => familyOf(address) === version);
 
 function tableRules(family: Family, all: readonly Mapped[], bridge: string): string {
-  const { name, type, loopback } = family;
+  const { name, type } = family;
   const { any, one, own } = elementsOf(family, all);
   const fill = (set: string, list: Iterable<string>): string => {
     const text = [...list].join(', ');
@@ -62,28 +64,45 @@ function tableRules(family: Family, all: readonly Mapped[], bridge: string): str
     `    dnat ${name} to ${name} daddr . meta l4proto . th dport map @one`,
     `    dnat ${name} to meta l4proto . th dport map @any`,
     '  }',
-    '  chain prerouting {',
-    '    type nat hook prerouting priority -105; policy accept;',
-    `    fib daddr type local ${name} daddr != ${loopback} jump lead`,
-    '  }',
-    '  chain output {',
-    '    type nat hook output priority -105; policy accept;',
-    '    fib daddr type local jump lead',
-    '  }',
-    '  chain postrouting {',
-    '    type nat hook postrouting priority 95; policy accept;',
-    `    ct status dnat ${name} saddr . ${name} daddr @own masquerade`,
-    `    ct status dnat oifname "${bridge}" ${name} saddr ${loopback} masquerade`,
-    '  }',
-    '  chain guard {',
-    '    type filter hook prerouting priority raw; policy accept;',
-    `    iifname "${bridge}" ${name} daddr ${loopback} drop`,
-    `    iifname "${bridge}" ${name} saddr ${loopback} drop`,
-    '  }',
+    ...(family.version === 4 ? chains4(bridge) : chains6),
     '}',
   ];
   return `${lines.join('\n')}\n${fill('any', entries(any))}${fill('one', entries(one))}${fill('own', own)}`;
 }
+
+const chains4 = (bridge: string): string[] => [
+  '  chain prerouting {',
+  '    type nat hook prerouting priority -105; policy accept;',
+  '    fib daddr type local ip daddr != 127.0.0.0/8 jump lead',
+  '  }',
+  '  chain output {',
+  '    type nat hook output priority -105; policy accept;',
+  '    fib daddr type local jump lead',
+  '  }',
+  '  chain postrouting {',
+  '    type nat hook postrouting priority 95; policy accept;',
+  '    ct status dnat ip saddr . ip daddr @own masquerade',
+  `    ct status dnat oifname "${bridge}" ip saddr 127.0.0.0/8 masquerade`,
+  '  }',
+  '  chain guard {',
+  '    type filter hook prerouting priority raw; policy accept;',
+  `    iifname "${bridge}" ip daddr 127.0.0.0/8 drop`,
+  `    iifname "${bridge}" ip saddr 127.0.0.0/8 drop`,
+  '  }',
+];
+
+const chains6: readonly string[] = [
+  ...['prerouting', 'output'].flatMap(hook => [
+    `  chain ${hook} {`,
+    `    type nat hook ${hook} priority -105; policy accept;`,
+    '    fib daddr type local ip6 daddr != ::1 jump lead',
+    '  }',
+  ]),
+  '  chain postrouting {',
+  '    type nat hook postrouting priority 95; policy accept;',
+  '    ct status dnat ip6 saddr . ip6 daddr @own masquerade',
+  '  }',
+];
 
 /** What the table of one family holds. */
 export function elementsOf(family: Family, all: Iterable<Mapped>) {

@@ -13,6 +13,8 @@ const kubectlFile = join(repository, '.cache/kubectl-v35/kubectl');
 const pauseFile = join(repository, 'build/Release/pause');
 
 export interface NodesOptions {
+  /** Nodes have IPv6 addresses, too. */
+  readonly ipv6?: boolean;
   readonly agentFlags?: readonly string[];
   readonly controllerFlags?: readonly string[];
 }
@@ -25,6 +27,7 @@ export class TestNode {
     readonly directory: string,
     /** Whose namespaces the node has. */
     readonly holder: number,
+    readonly address6: string,
   ) {}
   get dataDir(): string {
     return join(this.directory, this.name, 'data');
@@ -82,13 +85,20 @@ export class Nodes {
   async addNode(flags: readonly string[] = this.options.agentFlags ?? []): Promise<TestNode> {
     const n = this.nodes.length + 1;
     const holder = await holdNamespaces();
-    const node = new TestNode(`n${n}-${process.pid}`, `172.30.0.${10 + n}`, this.directory, holder);
+    const node = new TestNode(
+      `n${n}-${process.pid}`,
+      `172.30.0.${10 + n}`,
+      this.directory,
+      holder,
+      `fd00:30::${10 + n}`,
+    );
     this.nodes.push(node);
     within(
       this.#switch,
       `ip link add p${n} type veth peer name eth0 netns ${holder} && ip link set p${n} master sw up`,
     );
     within(holder, `ip link set lo up && ip address add ${node.address}/24 dev eth0 && ip link set eth0 up`);
+    if (this.options.ipv6) within(holder, `ip address add ${node.address6}/64 dev eth0 nodad`);
     mkdirSync(node.runDir, { recursive: true });
     writeFileSync(join(node.runDir, 'holder.json'), JSON.stringify({ pid: holder, startTime: startTime(holder) }));
     this.#join(node);
