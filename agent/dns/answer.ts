@@ -1,4 +1,5 @@
 /** A question about the cluster's own names → its answer. Pure: what is not ours is said to be elsewhere. */
+import { isIP } from 'node:net';
 import type { Answer, RecordType } from 'dns-packet';
 import type { NamedPort, NamedService, ServiceNames, Target } from './names.js';
 
@@ -171,14 +172,13 @@ function addresses(name: string, type: RecordType, all: readonly string[]): Answ
   return all.map(address => addressRecord(name, address)).filter(record => record.type === type);
 }
 
-/** `10-244-0-5.default.pod.cluster.local`: the address is in the name. */
+/** `10-244-0-5.default.pod.cluster.local`, `fd00-10--5.default.pod.cluster.local`: the address is in the name. */
 function inPods(name: string, type: RecordType, labels: readonly string[]): DnsAnswer {
   if (labels.length < 2) return noData;
   const [dashed = ''] = labels;
-  const parts = dashed.split('-');
-  const isAddress = parts.length === 4 && parts.every(part => /^\d{1,3}$/.test(part) && Number(part) <= 255);
-  if (labels.length > 2 || !isAddress) return unknown;
-  return known(addresses(name, type, [parts.map(Number).join('.')]));
+  const address = ['.', ':'].map(separator => dashed.replaceAll('-', separator)).find(text => isIP(text) > 0);
+  if (labels.length > 2 || address === undefined) return unknown;
+  return known(addresses(name, type, [address]));
 }
 
 function answerReverse(name: string, type: RecordType, found: readonly string[], domain: string): DnsAnswer {
