@@ -7,6 +7,8 @@ export interface NginxOptions {
   readonly directory: string;
   readonly httpPort: number;
   readonly httpsPort: number;
+  /** Whether this machine has IPv6 at all. */
+  readonly hasIpv6: boolean;
   /** Where names are looked up: the cluster's DNS. */
   readonly resolver: string;
 }
@@ -40,7 +42,7 @@ export function nginxConfig({ hosts }: Pick<Routing, 'hosts'>, options: NginxOpt
     'proxy_send_timeout 1d;',
     'proxy_connect_timeout 5s;',
     ...['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path ${directory}/temporary;`),
-    `resolver ${resolver} valid=5s ipv6=off;`,
+    `resolver ${resolver} valid=5s${options.hasIpv6 ? '' : ' ipv6=off'};`,
     'map $http_upgrade $connection_upgrade { default upgrade; "" ""; }',
     'proxy_set_header Host $http_host;',
     'proxy_set_header X-Real-IP $remote_addr;',
@@ -61,16 +63,21 @@ function server(host: Host, options: NginxOptions): string {
   const file = certificateFile(options.directory, host.certificate ?? defaultCertificate);
   const common = [`server_name ${serverName(host.name)};`, ...locations(host.routes)];
   const secure = [
-    `listen ${options.httpsPort} ssl http2${flag};`,
+    ...listen(options, options.httpsPort, ` ssl http2${flag}`),
     `ssl_certificate ${file}.crt;`,
     `ssl_certificate_key ${file}.key;`,
   ];
-  const plain = `listen ${options.httpPort}${flag};`;
-  if (!host.redirects) return block([plain, ...secure, ...common]);
+  const plain = listen(options, options.httpPort, flag);
+  if (!host.redirects) return block([...plain, ...secure, ...common]);
   const port = options.httpsPort === 443 ? '' : `:${options.httpsPort}`;
-  const redirect = [plain, `server_name ${serverName(host.name)};`, `return 308 https://$host${port}$request_uri;`];
+  const redirect = [...plain, `server_name ${serverName(host.name)};`, `return 308 https://$host${port}$request_uri;`];
   return `${block(redirect)}\n${block([...secure, ...common])}`;
 }
+
+const listen = ({ hasIpv6 }: NginxOptions, port: number, flags: string): string[] => [
+  `listen ${port}${flags};`,
+  ...(hasIpv6 ? [`listen [::]:${port}${flags};`] : []),
+];
 
 const block = (lines: readonly string[]): string => ['server {', ...lines, '}'].join('\n');
 

@@ -40,7 +40,7 @@ const rule = (host: string | undefined, ...paths: [string, string, string?, (num
     })),
   },
 });
-const options = { directory: '/run/x', httpPort: 80, httpsPort: 443, resolver: '10.96.0.10' };
+const options = { directory: '/run/x', httpPort: 80, httpsPort: 443, resolver: '10.96.0.10', hasIpv6: true };
 
 test('whose an Ingress is', () => {
   const classes = [classOf('ours', controllerName), classOf('theirs', 'example.org/other', true)];
@@ -113,6 +113,7 @@ test('an exact path beside the same prefix, and text that would end a block', ()
     options,
   );
   expect(text.match(/location = "\/a" /g)?.length).toBe(1);
+  expect(text).toContain('listen 80;\nlisten [::]:80;\nlisten 443 ssl http2;\nlisten [::]:443 ssl http2;');
   expect(text).toContain('location ^~ "/a/" { proxy_pass http://10.96.1.1:80; }');
   expect(text).toContain('server_name "~^[^.]+\\\\.h\\\\.example$";');
   expect(text).toContain('location = "/x\\"}\\\\" {');

@@ -1,4 +1,5 @@
 /** `keelson ingress`: serves Ingress objects with a real nginx, here or where an isolated node lives. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type AddressInfo, type LinkInfo, netlink } from '../../../native/index.js';
@@ -78,6 +79,7 @@ async function serve(settings: Settings, flags: Flags): Promise<void> {
     className: flags.ingressClass,
     addresses: [flags.publishAddress ?? (await ownAddress())],
     resolver: dns,
+    hasIpv6: existsSync('/proc/net/if_inet6'),
     clusterDomain: 'cluster.local',
     log: createLogger('ingress'),
   });
