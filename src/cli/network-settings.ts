@@ -66,6 +66,7 @@ export const numericNetworkFlags: readonly string[] = ['node-cidr-mask-size', 'n
 export function networkSettings(f: NetworkFlags, serviceCIDRs: readonly string[]): NetworkSettings {
   const services = serviceCIDRs.flatMap(text => parseCidr(text) ?? []);
   const cluster = ranges('--cluster-cidr', f.clusterCidr ?? defaultClusterCidr, services);
+  refuseUnreachable(cluster, services[0], f.clusterCidr);
   const own = f.podCidr === undefined ? undefined : ranges('--pod-cidr', f.podCidr, services);
   if (own && familiesOf(own) !== familiesOf(cluster))
     throw new UserError(
@@ -82,6 +83,16 @@ export function networkSettings(f: NetworkFlags, serviceCIDRs: readonly string[]
     nodeIPs: f.nodeIp === undefined ? undefined : addresses('--node-ip', f.nodeIp),
     bindAddress: address('--bind-address', f.bindAddress ?? '127.0.0.1'),
   };
+}
+
+/** Pods of one family could not even ask for a name where Services have only the other. */
+function refuseUnreachable(cluster: readonly Cidr[], services: Cidr | undefined, value: string | undefined): void {
+  if (value === undefined || !services || cluster.some(({ family }) => family === services.family)) return;
+  const [family = 4] = cluster.map(range => range.family);
+  const example = family === 6 ? 'fd00:10:96::/112' : '10.96.0.0/12';
+  throw new UserError(
+    `--service-cidr "${formatCidr(services)}": must begin with an IPv${family} range such as ${example}, because pods have IPv${family} only (--cluster-cidr "${value}")`,
+  );
 }
 
 const familiesOf = (all: readonly Cidr[]): string => all.map(({ family }) => family).join();

@@ -26,6 +26,14 @@ udp.on('message', (_, from) => udp.send(answer(from.address), from.port, from.ad
 tcp.listen(+port, () => udp.bind(+port, () => console.log('ready')));
 `;
 
+/** As `Space.serve`, in the network of a process. */
+export async function serveIn(pid: number, name: string, port: number): Promise<ChildProcess> {
+  const words = ['-t', String(pid), '-n', process.execPath, '-e', serverProgram, name, String(port)];
+  const server = spawn('nsenter', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(server.stdout, 'data');
+  return server;
+}
+
 /** A network namespace of its own with loopback up. */
 export async function openSpace(): Promise<Space> {
   const holder = spawn('unshare', ['-n', 'sh', '-c', 'ip link set lo up && echo ready && exec sleep infinity'], {
@@ -40,11 +48,7 @@ export async function openSpace(): Promise<Space> {
     run: async (...command) =>
       (await promisify(execFile)('nsenter', [...enter, ...command], { timeout: 15_000 * patience })).stdout,
     serve: async (name, port) => {
-      const server = spawn('nsenter', [...enter, process.execPath, '-e', serverProgram, name, String(port)], {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      });
-      children.push(server);
-      await once(server.stdout, 'data');
+      children.push(await serveIn(pid, name, port));
     },
     close: () => {
       for (const child of children) child.kill('SIGKILL');

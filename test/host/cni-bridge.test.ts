@@ -12,8 +12,8 @@ import type { BridgeConfig, BridgeNetwork } from '../../cni/contract.js';
 import { Ipam } from '../../cni/ipam.js';
 import { hostLinkName } from '../../cni/pod-link.js';
 import { bridgeMac, parseRange } from '../../cni/ranges.js';
-import { createSandbox, type Process } from '../../native/index.js';
-import { ip, withCgroup } from '../helpers/cgroups.js';
+import { attachmentOf, inPod, linkNames, withPods } from '../helpers/bare-pods.js';
+import { ip } from '../helpers/cgroups.js';
 import { inPrivateNetwork } from '../helpers/netns.js';
 
 inPrivateNetwork(import.meta.url, () => {
@@ -38,40 +38,6 @@ inPrivateNetwork(import.meta.url, () => {
   afterAll(() => rm(dataDir, { recursive: true }));
 
   const leases = async () => (await readdir(join(dataDir, 'keelson'))).filter(name => isIP(name) > 0).sort();
-  const linkNames = () => ip('link').map(link => link.ifname);
-  const attachmentOf = (id: string, pod: Process) => ({
-    containerID: id,
-    netns: `/proc/${pod.pid}/ns/net`,
-    ifName: 'eth0',
-    object: `pod test/${id}`,
-  });
-  const inPod = (pod: Process, ...command: string[]) =>
-    execFileSync('nsenter', ['-t', String(pod.pid), '-n', ...command], { encoding: 'utf8', timeout: 10_000 });
-
-  async function withPods(ids: string[], body: (...pods: Process[]) => Promise<void>): Promise<void> {
-    await withCgroup(async cgroup => {
-      const pods = await Promise.all(
-        ids.map(id =>
-          createSandbox({
-            object: `pod test/${id}`,
-            cgroup: `${cgroup}/${id}`,
-            namespaces: { net: true, ipc: true, uts: true, pid: false },
-          }),
-        ),
-      );
-      try {
-        await body(...pods);
-      } finally {
-        for (const pod of pods) {
-          pod.signal(9);
-          await pod.wait();
-          pod.close();
-        }
-      }
-      await expect.poll(linkNames, { interval: 20, timeout: 5_000 }).not.toContainEqual(expect.stringMatching(/^veth/));
-    });
-  }
-
   test('set-up twice gives one bridge, one address, one rule', async () => {
     await network.setup();
     await createBridgeNetwork(config).setup();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { difference, pathsTo, tunnelMac } from '../../agent/network/overlay.js';
+import { difference, macOfTunnel, pathsTo, tunnelAddress, tunnelMac } from '../../agent/network/overlay.js';
 import { formatIp, overlaps, parseCidr, parseIp, subrange } from '../../src/base/cidr.js';
 import type { Facts } from '../../src/controllers/contract.js';
 import { nodeIpamController } from '../../src/controllers/node-ipam.js';
@@ -51,6 +51,24 @@ describe('node-ipam', () => {
     const taken = [0, 1, 2, 3].map(i => node(`n${i}`, `10.244.${i}.0/24`));
     expect(run([...taken, node('late')])).toMatchObject([{ do: 'event', reason: 'CIDRNotAvailable' }]);
   });
+  test('a range of each family, the primary one first; none where one is full', () => {
+    const both = nodeIpamController({
+      clusterCidrs: ['fd00:10:244::/63', '10.244.0.0/16'],
+      maskSizes: { 4: 24, 6: 64 },
+    });
+    const { actions } = both.reconcile(
+      { view: { list: () => [node('a'), node('b'), node('c')] } } as unknown as Facts,
+      'nodes',
+    );
+    expect(actions.slice(0, 2).map(action => action.do === 'patch' && action.patch)).toEqual([
+      { spec: { podCIDR: 'fd00:10:244::/64', podCIDRs: ['fd00:10:244::/64', '10.244.0.0/24'] } },
+      { spec: { podCIDR: 'fd00:10:244:1::/64', podCIDRs: ['fd00:10:244:1::/64', '10.244.1.0/24'] } },
+    ]);
+    expect(actions[2]).toMatchObject({
+      reason: 'CIDRNotAvailable',
+      message: expect.stringContaining('all 2 ranges of /64 in fd00:10:244::/63 are taken'),
+    });
+  });
   test('never twice, whatever nodes bring along', () => {
     const pool = parseCidr('10.244.0.0/22')!;
     const range = fc
@@ -99,6 +117,46 @@ describe('overlay', () => {
   });
   test('tunnel ends differ', () => {
     expect(tunnelMac(parseCidr('10.244.7.0/24')!)).not.toBe(tunnelMac(parseCidr('10.244.8.0/24')!));
+  });
+  describe('of both families', () => {
+    const dual = (name: string, n: number, ...addresses: string[]): Node =>
+      ({
+        ...node(name),
+        spec: { podCIDRs: [`10.244.${n}.0/24`, `fd00:10:244:${n}::/64`] },
+        status: { addresses: addresses.map(address => ({ type: 'InternalIP', address })) },
+      }) as Node;
+    const own = {
+      name: 'a',
+      podCIDRs: ['10.244.0.0/24', 'fd00:10:244::/64'],
+      clusterCIDRs: ['10.244.0.0/16', 'fd00:10:244::/56'],
+    };
+    const b = dual('b', 1, '192.0.2.2', '2001:db8::2');
+
+    test('both go through one tunnel, of either family', () => {
+      const mac = '0a:58:0a:f4:01:00';
+      const tunnel = 'fe80::858:aff:fef4:100';
+      for (const [tunnelFamily, address] of [
+        [4, '192.0.2.2'],
+        [6, '2001:db8::2'],
+      ] as const)
+        expect(pathsTo([b], { ...own, tunnelFamily }).paths).toEqual([
+          { node: 'b', to: '10.244.1.0/24', address, tunnel: '10.244.1.0', mac },
+          { node: 'b', to: 'fd00:10:244:1::/64', address, tunnel, mac },
+        ]);
+    });
+    test('plain routes lead over an address of their family; who has none is told of', () => {
+      expect(pathsTo([b], own).paths.map(({ address }) => address)).toEqual(['192.0.2.2', '2001:db8::2']);
+      const { paths, problems } = pathsTo([dual('c', 2, '192.0.2.3')], own);
+      expect(paths.map(({ to }) => to)).toEqual(['10.244.2.0/24']);
+      expect(problems).toEqual([
+        'podCIDR fd00:10:244:2::/64 of Node "c" cannot be reached: that node has no IPv6 address',
+      ]);
+    });
+    test('a tunnel’s end tells its MAC', () => {
+      const [primary, second] = own.podCIDRs.map(text => parseCidr(text)!);
+      const mac = tunnelMac(primary!);
+      for (const range of [primary!, second!]) expect(macOfTunnel(tunnelAddress(range, mac))).toBe(mac);
+    });
   });
   test('only what differs is changed', () => {
     const { paths } = pathsTo([node('b', '10.244.1.0/24', '192.0.2.2'), node('c', '10.244.2.0/24', '192.0.2.3')], self);
