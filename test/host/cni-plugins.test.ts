@@ -1,6 +1,7 @@
 /** Our plugins as executables, chained by the spec; and what a runtime says of plugins that misbehave. */
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -70,6 +71,28 @@ inPrivateNetwork(import.meta.url, () => {
       },
     );
 
+    test.each(['0.4.0', '1.1.0'])('of version %s, with ranges of both families', async v => {
+      const ranges = [[{ subnet: 'fd00:10:88::/64' }], [{ subnet: '10.88.1.0/24' }]];
+      const bridge = { type: 'keelson-bridge', bridge: 'kb6', ipam: { ranges, dataDir: join(folder, `ipam6-${v}`) } };
+      const net = network([bridge, chain[1]!], v);
+      await net.setup();
+      const ports = [{ hostPort: 18081, containerPort: 80, protocol: 'tcp' as const }];
+      const made = await net.add({ ...attachment, containerID: 'c6', ifName: 'eth6', portMappings: ports });
+      expect(made.ips).toMatchObject([
+        { address: 'fd00:10:88::2/64', gateway: 'fd00:10:88::1' },
+        { address: '10.88.1.2/24', gateway: '10.88.1.1' },
+      ]);
+      expect((made.ips[0] as { version?: string }).version).toBe(v.startsWith('0') ? '6' : undefined);
+      for (const { address } of made.ips) expect(inPod('ip', '-o', 'addr')).toContain(address);
+      for (const family of ['ip', 'ip6'])
+        expect(
+          execFileSync('nft', ['list', 'map', family, 'keelson_hostports', 'any'], { encoding: 'utf8' }),
+        ).toContain('18081');
+      await net.del({ ...attachment, containerID: 'c6', ifName: 'eth6' });
+      expect(readdirSync(join(folder, `ipam6-${v}/net`)).filter(name => isIP(name) > 0)).toEqual([]);
+      inPod('ip', 'link', 'delete', 'eth6');
+    });
+
     const call = (environment: Record<string, string>, input: string) => {
       try {
         const options = { env: { ...process.env, ...environment }, input, encoding: 'utf8' as const };
@@ -88,6 +111,18 @@ inPrivateNetwork(import.meta.url, () => {
       ['no JSON', add, '{', { code: 6 }],
       ['a version of the future', add, config.replace('1.0.0', '9.0.0'), { code: 1 }],
       ['no range', add, '{"cniVersion":"1.0.0","name":"net"}', { code: 7 }],
+      [
+        'two ranges of one family',
+        add,
+        config.replace('"subnet":"10.88.0.0/24"', '"ranges":[[{"subnet":"10.1.0.0/24"}],[{"subnet":"10.2.0.0/24"}]]'),
+        { code: 7, msg: expect.stringContaining('one of IPv4 and one of IPv6') },
+      ],
+      [
+        'more than one range of a set',
+        add,
+        config.replace('"subnet":"10.88.0.0/24"', '"ranges":[[{"subnet":"10.1.0.0/24"},{"subnet":"10.2.0.0/24"}]]'),
+        { code: 7, msg: expect.stringContaining('ipam.ranges[0]') },
+      ],
       ['no name', add, '{"cniVersion":"1.0.0"}', { code: 7 }],
       ['STATUS', { CNI_COMMAND: 'STATUS' }, config, {}],
       ['CHECK of one that nobody knows', { ...add, CNI_COMMAND: 'CHECK', CNI_CONTAINERID: 'y' }, config, { code: 3 }],

@@ -59,6 +59,8 @@ describe.skipIf(!usable)('podman', () => {
       );
     };
     const addressOf = (name: string) => /inet (10\.88\.0\.\d+)\/24/.exec(podman('exec', name, 'ip', 'addr'))?.[1] ?? '';
+    const addressOf6 = (name: string) =>
+      /inet6 (fd00:10:88::[^/]+)\/64/.exec(podman('exec', name, 'ip', 'addr'))?.[1] ?? '';
     const fetch = (...words: string[]) =>
       spawnSync('curl', ['-sS', '-m', '2', ...words], { encoding: 'utf8' }).stdout.trim();
     const leases = () => readdirSync(at('leases/knet')).filter(name => name.startsWith('10.'));
@@ -101,12 +103,14 @@ describe.skipIf(!usable)('podman', () => {
       podman('exec', 'two', 'ping', '-c', '1', '-W', '2', one);
       await eventually('it listens', async () => fetch(`http://${one}:8080/`) === 'one');
       expect(podman('exec', 'two', 'wget', '-qO-', `http://${one}:8080/`)).toBe('one');
+      expect(podman('exec', 'two', 'wget', '-qO-', `http://[${addressOf6('one')}]:8080/`)).toBe('one');
     });
 
     test('a port of the host leads to it: from outside, from the host, from its loopback', () => {
       const outside = run('ip', 'netns', 'exec', 'outside', 'curl', '-sS', '-m', '2', 'http://192.0.2.1:18080/');
       expect(outside.trim()).toBe('one');
       expect(fetch('http://192.0.2.1:18080/')).toBe('one');
+      expect(fetch('http://[fd00:10:88::1]:18080/')).toBe('one');
       expect(fetch('http://127.0.0.1:18080/')).toBe('one');
     });
 
@@ -121,6 +125,7 @@ describe.skipIf(!usable)('podman', () => {
       expect(ports()).not.toContain('18080');
       podman('rm', '-f', '-t', '0', 'two');
       expect(leases()).toEqual([]);
+      expect(readdirSync(at('leases/knet')).filter(name => name.includes(':'))).toEqual([]);
       expect(run('ip', '-o', 'link', 'show', 'master', 'kb0')).toBe('');
     });
   });
@@ -134,7 +139,8 @@ function configure(folder: string): void {
   // podman gives its runtime an environment without LD_LIBRARY_PATH
   writeFileSync(crun, `#!/bin/sh\nLD_LIBRARY_PATH=${libraries} exec ${join(debian, 'usr/bin/crun')} "$@"\n`);
   chmodSync(crun, 0o755);
-  const ipam = { subnet: '10.88.0.0/24', dataDir: join(folder, 'leases') };
+  const ranges = ['10.88.0.0/24', 'fd00:10:88::/64'].map(subnet => [{ subnet }]);
+  const ipam = { ranges, dataDir: join(folder, 'leases') };
   const plugins = [
     { type: 'keelson-bridge', bridge: 'kb0', ipam },
     { type: 'keelson-portmap', capabilities: { portMappings: true } },
