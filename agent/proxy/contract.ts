@@ -99,6 +99,8 @@ export interface ProxyBackend {
   sync(table: ServiceTable): Promise<void>;
   /** From the table applied last to `table`, at a cost that depends on the difference alone. */
   apply(difference: TableDifference, table: ServiceTable): Promise<void>;
+  /** Addresses of other machines: a Service may have one (a load balancer's, an external one), and it stays theirs. */
+  setMachines?(addresses: ReadonlySet<string>): void;
   /** Cheap: whether what was applied last is still there; if not, `sync` follows. */
   intact(): Promise<boolean>;
   /** Calls `onLost` when somebody else may have changed our rules; only where the kernel tells. */

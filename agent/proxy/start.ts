@@ -4,6 +4,7 @@ import { familyOf } from '../../src/base/cidr.js';
 import { UserError } from '../../src/base/errors.js';
 import type { Logger } from '../../src/base/log.js';
 import type { KubeObject } from '../../src/kube/meta.js';
+import type { Node } from '../../src/kube/node.js';
 import { chooseBackend, cleanOthers } from './backends.js';
 import type { BackendOptions, NodeFacts, ProxyBackend } from './contract.js';
 import { HealthServers } from './health.js';
@@ -78,8 +79,11 @@ function follow(backend: ProxyBackend, { nodeName, log }: NodeProxyOptions): Nod
     node = { ...node, ...facts };
     proxy.setNode(node);
   };
+  const machines = new Machines(backend);
   const see = (object: KubeObject) => {
-    if (object.kind === 'Node' && object.metadata.name === nodeName) set({ zone: object.metadata.labels?.[zoneLabel] });
+    if (object.kind !== 'Node') return;
+    if (object.metadata.name === nodeName) set({ zone: object.metadata.labels?.[zoneLabel] });
+    else machines.put(object as Node);
   };
   return {
     sync: objects => {
@@ -90,8 +94,34 @@ function follow(backend: ProxyBackend, { nodeName, log }: NodeProxyOptions): Nod
       see(object);
       proxy.put(object);
     },
-    gone: (kind, uid, key) => proxy.gone(kind, uid, key),
+    gone: (kind, uid, key) => {
+      if (kind === 'Node') machines.gone(key);
+      proxy.gone(kind, uid, key);
+    },
     setApiServer: apiServer => set({ apiServer }),
     close: remove => proxy.close(remove),
   };
+}
+
+/** Which addresses are other nodes' own. */
+class Machines {
+  readonly #byNode = new Map<string, readonly string[]>();
+  constructor(readonly backend: ProxyBackend) {}
+
+  put({ metadata, status }: Node): void {
+    this.#byNode.set(
+      metadata.name,
+      (status?.addresses ?? []).filter(({ type }) => type.endsWith('IP')).map(({ address }) => address),
+    );
+    this.#tell();
+  }
+
+  gone(name: string): void {
+    this.#byNode.delete(name);
+    this.#tell();
+  }
+
+  #tell(): void {
+    this.backend.setMachines?.(new Set([...this.#byNode.values()].flat()));
+  }
 }

@@ -32,6 +32,11 @@ export class IpvsBackend implements ProxyBackend {
   /** Server and destination → when it was given up. */
   readonly #draining = new Map<string, number>();
   #addresses: Addresses = { vips: new Set(), node: [], hasLink: false };
+  /** Other machines' own. */
+  #machines: ReadonlySet<string> = new Set();
+  #machinesChanged = false;
+  /** What was applied last. */
+  #table: ServiceTable = new Map();
   #generation: number | undefined;
   #nextCheck = 0;
   #nextDrain = 0;
@@ -45,7 +50,14 @@ export class IpvsBackend implements ProxyBackend {
     return missing(this.#scheduler);
   }
 
+  setMachines(addresses: ReadonlySet<string>): void {
+    this.#machinesChanged ||= [...addresses].sort().join() !== [...this.#machines].sort().join();
+    this.#machines = addresses;
+  }
+
   async sync(table: ServiceTable): Promise<void> {
+    this.#table = table;
+    this.#machinesChanged = false;
     await translateBridged();
     await prepare();
     this.#addresses = await addresses();
@@ -64,7 +76,8 @@ export class IpvsBackend implements ProxyBackend {
     await forgetStale({ added: [...table.values()], changed: [], removed: [] });
   }
 
-  async apply(difference: TableDifference): Promise<void> {
+  async apply(difference: TableDifference, table: ServiceTable): Promise<void> {
+    this.#table = table;
     const { added, changed, removed } = difference;
     const before = new Map(families.map(family => [family, new Set(this.#uses[family].keys())]));
     const wanted = new Map<string, Server | undefined>();
@@ -83,9 +96,12 @@ export class IpvsBackend implements ProxyBackend {
   async intact(): Promise<boolean> {
     await this.#drain();
     const started = Date.now();
-    const generation = await nftGeneration();
     const found = await addresses();
-    if (found.node.join() !== this.#addresses.node.join()) return false;
+    if (this.#machinesChanged || found.node.join() !== this.#addresses.node.join()) {
+      await this.sync(this.#table);
+      return true;
+    }
+    const generation = await nftGeneration();
     for (const vip of this.#wantedVips()) if (!found.vips.has(vip)) return false;
     if (generation !== this.#generation && !(await tablesThere(this.#uses))) return false;
     this.#generation = generation;
@@ -121,12 +137,16 @@ export class IpvsBackend implements ProxyBackend {
   }
 
   #put(entry: ServiceEntry, wanted: Map<string, Server | undefined>): void {
+    const isNodes = this.#addresses.node.includes(entry.address ?? '');
+    // on our link it would cut us off from that machine, which serves there itself
+    if (!isNodes && this.#machines.has(entry.address ?? '')) return;
     const mark = entry.inside?.length ? markOf(entry.key, this.#marks) : undefined;
     if (mark !== undefined) this.#marks.set(mark, entry.key);
     const node = this.#addresses.node.filter(address => familyOf(address) === entry.family);
     const servers = serversOf(entry, this.#scheduler, node, mark);
     for (const server of servers) wanted.set(nameOf(server.service), server);
-    const elements = [...new Set(elementsOf(entry, mark).map(identity))];
+    // neither is an address of the node given to our link: what else listens there goes on
+    const elements = [...new Set(elementsOf(entry, mark, isNodes).map(identity))];
     const uses = this.#uses[entry.family];
     for (const element of elements) uses.set(element, (uses.get(element) ?? 0) + 1);
     const names = servers.map(({ service }) => nameOf(service));

@@ -91,6 +91,12 @@ function chains(family: Family, { clusterCidrs }: BackendOptions): Chain[] {
     },
     { chain: 'input', hook: 'filter hook input priority filter; policy accept', rules: ['ct state new jump refuse'] },
     {
+      // a mark has done its work when the server is chosen; a tunnel's own packets would inherit it, and be taken for such
+      chain: 'unmark',
+      hook: 'filter hook postrouting priority mangle; policy accept',
+      rules: [`${ownMark} meta mark set 0`],
+    },
+    {
       chain: 'postrouting',
       hook: 'nat hook postrouting priority srcnat - 1; policy accept',
       rules: [
@@ -124,8 +130,11 @@ export function layout(family: Family, options: BackendOptions): string {
 export const deletion = (family: Family): string =>
   `add table ${words[family].table} ${tableName}\ndelete table ${words[family].table} ${tableName}\n`;
 
-/** @param mark by which what pods and the node send is told, if it sees other endpoints */
-export function elementsOf(entry: ServiceEntry, mark: number | undefined): TextElement[] {
+/**
+ * @param mark by which what pods and the node send is told, if it sees other endpoints
+ * @param isNodes the address is one of the node's own
+ */
+export function elementsOf(entry: ServiceEntry, mark: number | undefined, isNodes: boolean): TextElement[] {
   const { address, protocol, port, endpoints, none, masquerade, sourceRanges } = entry;
   const local = `${protocol} . ${port}`;
   const key = address === undefined ? local : `${address} . ${local}`;
@@ -144,7 +153,8 @@ export function elementsOf(entry: ServiceEntry, mark: number | undefined): TextE
     ...inside,
     ...(endpoints.length === 0 ? [refused] : []),
     { set: node ? 'node_masquerades' : 'masquerades', key, value: `goto ${masqueradeChains[masquerade]}` },
-    ...(node ? [] : [{ set: 'served', key } as const, { set: 'vips', key: address } as const]),
+    ...(node ? [] : [{ set: 'served', key } as const]),
+    ...(node || isNodes ? [] : [{ set: 'vips', key: address } as const]),
     ...(sourceRanges ? [{ set: 'guarded', key } as const, ...ranges] : []),
     ...[...endpoints, ...(entry.inside ?? [])]
       .filter(one => one.local)
