@@ -72,6 +72,18 @@ test.each<[string, object, PodState, (boolean | undefined)[]]>([
   expect([conditions?.ready, conditions?.serving, conditions?.terminating]).toEqual(expected);
 });
 
+test.each([
+  ['PreferClose', { forZones: [{ name: 'z' }] }],
+  ['PreferSameZone', { forZones: [{ name: 'z' }] }],
+  ['PreferSameNode', { forZones: [{ name: 'z' }], forNodes: [{ name: 'n' }] }],
+  [undefined, undefined],
+])('hints: trafficDistribution %s', (trafficDistribution, hints) => {
+  const node = object('Node', 'n', undefined, { metadata: { labels: { 'topology.kubernetes.io/zone': 'z' } } });
+  const pods = [backend('a', '10.0.0.1'), backend('b', '10.0.0.2', { ready: false })];
+  const [slice] = made(run([service({ trafficDistribution }), node, ...pods]));
+  expect(slice?.endpoints?.map(endpoint => endpoint.hints)).toEqual([hints, undefined]);
+});
+
 test('ended pods, pods without an address and pods of other labels are left out: one empty slice', () => {
   const others = [
     backend('a', '10.0.0.1', { phase: 'Failed' }),

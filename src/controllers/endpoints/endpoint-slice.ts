@@ -155,6 +155,7 @@ function endpointOf(view: FactsView, service: Service, pod: Pod, family: Family)
   const hostname = hostnameIn(service, pod);
   const { nodeName } = pod.spec;
   const zone = nodeName && view.get('Node', undefined, nodeName)?.metadata.labels?.[zoneLabel];
+  const hints = ready ? hintsFor(service, nodeName, zone) : undefined;
   return [
     {
       addresses,
@@ -163,6 +164,19 @@ function endpointOf(view: FactsView, service: Service, pod: Pod, family: Family)
       targetRef: referenceToPod(pod),
       ...(nodeName && { nodeName }),
       ...(zone && { zone }),
+      ...(hints && { hints }),
     },
   ];
+}
+
+/** Whose traffic an endpoint is for, by the Service's wish for near ones. */
+function hintsFor(
+  { spec }: Service,
+  node: string | undefined,
+  zone: string | undefined,
+): Endpoint['hints'] | undefined {
+  const wish = spec?.trafficDistribution;
+  const forZones = wish && zone ? [{ name: zone }] : undefined;
+  const forNodes = wish === 'PreferSameNode' && node ? [{ name: node }] : undefined;
+  return forZones || forNodes ? { ...(forZones && { forZones }), ...(forNodes && { forNodes }) } : undefined;
 }
