@@ -1,6 +1,6 @@
 /** `keelson inspect service`: the way of a packet to a Service, on the node where it is asked. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { NodeFacts } from '../../../agent/proxy/contract.js';
 import { inspectService, type ServiceReport } from '../../../agent/proxy/inspect.js';
@@ -12,7 +12,7 @@ import type { KubeObject } from '../../kube/meta.js';
 import { apiRequest, succeeded } from '../api-request.js';
 import { enterWords, findHolder } from '../isolation.js';
 import { outputOption, paint, table } from '../output.js';
-import { addSettings, type Settings, settingsFrom } from '../settings.js';
+import { addSettings, nodeCredentials, type Settings, settingsFrom } from '../settings.js';
 
 /** Set for the command that looks from within an isolated node's namespaces. */
 const insideMarker = 'KEELSON_INSPECT_INSIDE';
@@ -58,7 +58,15 @@ function lookInside({ isolated, runDir }: Settings, known: Known): void {
   process.exitCode = status ?? 1;
 }
 
-async function ask(wanted: string, { kubeconfig, nodeName }: Settings): Promise<Known> {
+/** The administrator's; on a machine that has only joined, the node's own. */
+function credentialsOf(settings: Settings): string {
+  const own = nodeCredentials(settings);
+  return !existsSync(settings.kubeconfig) && existsSync(own) ? own : settings.kubeconfig;
+}
+
+async function ask(wanted: string, settings: Settings): Promise<Known> {
+  const { nodeName } = settings;
+  const kubeconfig = credentialsOf(settings);
   const [namespace, name] = wanted.includes('/') ? wanted.split('/', 2) : ['default', wanted];
   const get = async <T>(path: string): Promise<T> =>
     succeeded(await apiRequest(kubeconfig, 'GET', path), `service ${namespace}/${name}`) as T;
