@@ -55,8 +55,8 @@ export interface ControllerOptions {
   readonly unixSocket: string;
   /** Where a line about every request goes; undefined: nowhere. */
   readonly auditLog: string | undefined;
-  /** A node on this machine: its name, and where its credentials are written. */
-  readonly localNode: { readonly name: string; readonly credentials: string } | undefined;
+  /** Nodes on this machine: their names, and where their credentials are written. */
+  readonly localNodes: readonly { readonly name: string; readonly credentials: string }[];
 }
 
 export interface Controller {
@@ -88,7 +88,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const client = new ApiClient(engine);
 
   const feed = new DashboardFeed({
-    cluster: options.localNode?.name ?? 'keelson',
+    cluster: options.localNodes[0]?.name ?? 'keelson',
     list: kind => view.list(kind),
     subscribe: listener => view.subscribe(change => listener(change.object, change.type === 'DELETED')),
     summarize,
@@ -151,8 +151,7 @@ export async function startController(options: ControllerOptions): Promise<Contr
   const url = `https://${hostOf(options.bindAddress)}:${port}`;
   await publishApiServer(client, port, servicePools);
   await writeKubeconfig(options.kubeconfig, { server: url, ca: pki.ca, user: 'kubernetes-admin', client: pki.admin });
-  if (options.localNode) {
-    const { name, credentials } = options.localNode;
+  for (const { name, credentials } of options.localNodes) {
     await writeKubeconfig(credentials, {
       server: `unix:${options.unixSocket}`,
       ca: pki.ca,

@@ -10,7 +10,7 @@ import { writeFileAtomic } from '../base/atomic-file.js';
 import { UserError } from '../base/errors.js';
 import { processStartTime } from '../base/process-lock.js';
 
-interface Holder {
+export interface Holder {
   readonly pid: number;
   readonly startTime: number;
 }

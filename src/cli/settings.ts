@@ -223,4 +223,4 @@ function nodeName(value: string): string {
 }
 
 export const controllerSocket = (s: Settings): string => join(s.runDir, 'controller.sock');
-export const nodeCredentials = (s: Settings): string => join(s.dataDir, 'node.kubeconfig');
+export const nodeCredentials = (s: Pick<Settings, 'dataDir'>): string => join(s.dataDir, 'node.kubeconfig');

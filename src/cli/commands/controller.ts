@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { untilStopped } from '../lifetime.js';
 import { addSettings, controllerSocket, nodeCredentials, settingsFrom } from '../settings.js';
+import { siblingsOf } from '../siblings.js';
 
 export function registerController(program: Command): void {
   addSettings(program.command('controller'), [
@@ -21,8 +22,9 @@ export function registerController(program: Command): void {
   ])
     .description('the Kubernetes-compatible API with store, scheduler, controllers and dashboard')
     .option('--local-node', 'write credentials for an agent on this machine to DATA-DIR/node.kubeconfig')
+    .option('--nodes <n>', 'with --local-node: for so many, NAME-2 in DATA-DIR-2 and so on (default 1)')
     .addHelpText('after', '\nExample:\n  keelson controller --data-dir /var/lib/keelson --port 6443\n')
-    .action(async (flags: { localNode?: boolean; isolated?: string }) => {
+    .action(async (flags: { localNode?: boolean; nodes?: string; isolated?: string }) => {
       const settings = settingsFrom(flags);
       const stopped = untilStopped();
       const { startController } = await import('../compose.js');
@@ -38,7 +40,12 @@ export function registerController(program: Command): void {
         nodeMaskSizes: settings.nodeMaskSizes,
         serviceCIDRs: settings.serviceCIDRs,
         nodePorts: settings.nodePorts,
-        localNode: flags.localNode ? { name: settings.nodeName, credentials: nodeCredentials(settings) } : undefined,
+        localNodes: (flags.localNode ? [settings, ...siblingsOf(settings, Number(flags.nodes ?? 1))] : []).map(
+          node => ({
+            name: node.nodeName,
+            credentials: nodeCredentials(node),
+          }),
+        ),
       });
       process.stdout.write(`ready ${controller.url} kubeconfig=${settings.kubeconfig}\n`);
       await stopped;

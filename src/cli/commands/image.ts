@@ -5,6 +5,7 @@ import { describe, UserError } from '../../base/errors.js';
 import { hintFor } from '../hints.js';
 import { outputOption, table } from '../output.js';
 import { addSettings, settingsFrom } from '../settings.js';
+import { knownSiblings } from '../siblings.js';
 
 interface Flags {
   readonly name?: string;
@@ -13,6 +14,11 @@ interface Flags {
 }
 
 const storeOf = (flags: Flags) => createImageStore(settingsFrom(flags).dataDir);
+/** Of the node, and of those that were started with it (`keelson up --nodes`). */
+const storesOf = (flags: Flags) => {
+  const { dataDir } = settingsFrom(flags);
+  return [dataDir, ...knownSiblings(dataDir).map(sibling => sibling.dataDir)].map(dir => createImageStore(dir));
+};
 
 const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)}MB`;
 
@@ -29,21 +35,27 @@ async function list(flags: Flags): Promise<void> {
 
 async function importFile(file: string, flags: Flags): Promise<void> {
   const onProgress = (line: string) => void process.stderr.write(`${line}\n`);
-  const images = await storeOf(flags)
-    .import(file, { onProgress, ...(flags.name !== undefined && { name: flags.name }) })
-    .catch((error: Error) => {
-      throw new UserError(describe(error), hintFor(error));
-    });
-  for (const reference of images.flatMap(image => image.references)) process.stdout.write(`${reference}\n`);
+  const names = new Set<string>();
+  for (const store of storesOf(flags)) {
+    const images = await store
+      .import(file, { onProgress, ...(flags.name !== undefined && { name: flags.name }) })
+      .catch((error: Error) => {
+        throw new UserError(describe(error), hintFor(error));
+      });
+    for (const reference of images.flatMap(image => image.references)) names.add(reference);
+  }
+  for (const reference of names) process.stdout.write(`${reference}\n`);
 }
 
 async function remove(references: readonly string[], flags: Flags): Promise<void> {
-  const store = storeOf(flags);
+  const [store, ...others] = storesOf(flags);
   for (const reference of references) {
-    const { untagged, freedBytes } = await store.remove(reference).catch((error: Error) => {
+    const { untagged, freedBytes } = await store!.remove(reference).catch((error: Error) => {
       throw new UserError(describe(error), hintFor(error) ?? 'keelson image ls lists what is there');
     });
     process.stdout.write(`removed ${untagged} (${megabytes(freedBytes)} freed)\n`);
+    // the others may have been given other images by hand
+    for (const other of others) await other.remove(reference).catch(() => undefined);
   }
 }
 

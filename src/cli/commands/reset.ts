@@ -8,6 +8,7 @@ import { UserError } from '../../base/errors.js';
 import { lockHolder } from '../../base/process-lock.js';
 import { endHolder } from '../isolation.js';
 import { addSettings, type Settings, settingsFrom } from '../settings.js';
+import { knownSiblings, switchDirectory } from '../siblings.js';
 
 export function registerReset(program: Command): void {
   addSettings(program.command('reset'), ['isolated', 'data-dir', 'run-dir', 'kubeconfig', 'service-cidr'])
@@ -17,12 +18,11 @@ export function registerReset(program: Command): void {
     .option('--yes', 'do it; without it only what would go is shown')
     .addHelpText('after', '\nExample:\n  keelson reset --yes\n')
     .action(async (flags: { yes?: boolean; isolated?: string }) => {
-      const all = [
-        settingsFrom(flags),
-        ...(flags.isolated
-          ? []
-          : isolatedNames(settingsFrom(flags).dataDir).map(name => settingsFrom({ isolated: name }))),
-      ];
+      const own = settingsFrom(flags);
+      const others = flags.isolated
+        ? knownSiblings(own.dataDir)
+        : isolatedNames(own.dataDir).map(name => ({ isolated: name }));
+      const all = [own, ...others.map(other => settingsFrom(other))];
       for (const settings of all) refuseRunning(settings.dataDir);
       if (!flags.yes) {
         for (const settings of all) for (const line of plan(settings)) process.stdout.write(`would remove ${line}\n`);
@@ -32,7 +32,7 @@ export function registerReset(program: Command): void {
       const problems: string[] = [];
       // isolated nodes live below the host's data directory: they go first
       for (const settings of all.reverse()) {
-        if (settings.isolated) endHolder(settings.runDir);
+        if (settings.isolated) for (const runDir of [settings.runDir, switchDirectory(settings)]) endHolder(runDir);
         problems.push(...(await resetNode(targetOf(settings), line => process.stdout.write(`${line}\n`))));
       }
       if (problems.length > 0) throw new UserError(`not everything could be removed:\n  ${problems.join('\n  ')}`);
