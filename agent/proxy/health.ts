@@ -7,10 +7,14 @@ import type { HealthPort } from './contract.js';
 export class HealthServers {
   readonly #log: Logger;
   readonly #servers = new Map<number, Server>();
+  readonly #retryMs: number;
   #ports = new Map<number, HealthPort>();
+  #retry: NodeJS.Timeout | undefined;
 
-  constructor(log: Logger) {
+  /** @param retryMs somebody else may have a port for a while */
+  constructor(log: Logger, retryMs = 5000) {
     this.#log = log;
+    this.#retryMs = retryMs;
   }
 
   /** Opens and closes ports as they come and go. */
@@ -21,6 +25,7 @@ export class HealthServers {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#retry);
     for (const [port, server] of this.#servers) this.#end(port, server);
   }
 
@@ -44,8 +49,11 @@ export class HealthServers {
     });
     this.#servers.set(port, server);
     server.on('error', error => {
+      if (this.#servers.get(port) !== server) return;
       this.#servers.delete(port);
       this.#log.warn({ port, error: describe(error) }, 'a health check node port cannot be opened: is it taken?');
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.set([...this.#ports.values()]), this.#retryMs);
     });
     server.listen(port);
   }
