@@ -3,10 +3,25 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { ServiceEntry } from '../../agent/proxy/contract.js';
 import { IpvsBackend } from '../../agent/proxy/ipvs/backend.js';
 import { schedulers } from '../../agent/proxy/modes.js';
 import { ipvsList } from '../../native/index.js';
 import { proxySuite } from '../suites/proxy.js';
+
+const balanced = (address: string): ServiceEntry => ({
+  key: `IPv4/tcp/${address}/80`,
+  kind: 'loadBalancer',
+  service: 'default/web',
+  portName: '',
+  family: 'IPv4',
+  protocol: 'tcp',
+  address,
+  port: 80,
+  endpoints: [{ address: '10.244.0.9', port: 8080, local: false }],
+  none: 'reject',
+  masquerade: 'outside',
+});
 
 const marker = 'KEELSON_TEST_NETNS';
 const options = { clusterCidrs: ['10.244.0.0/16'], bridge: 'cni0' };
@@ -59,6 +74,37 @@ function inside(): void {
         survivesAgent: true,
       },
     );
+
+    test('an address of the node stays on its link, and one of another machine is left to that', async () => {
+      execFileSync('sh', [
+        '-ec',
+        'ip link add up0 type dummy; ip address add 192.0.2.1/24 dev up0; ip link set up0 up',
+      ]);
+      const backend = new IpvsBackend(options);
+      const served = async () => (await ipvsList()).map(({ address }) => address).sort();
+      const onLink = () =>
+        [
+          ...execFileSync('ip', ['-4', '-o', 'address', 'show', 'kube-ipvs0'], { encoding: 'utf8' }).matchAll(
+            /inet (\S+)/g,
+          ),
+        ]
+          .map(([, address]) => address)
+          .join(' ');
+      backend.setMachines(new Set(['192.0.2.2']));
+      const entries = ['192.0.2.1', '192.0.2.2', '192.0.2.9'].map(balanced);
+      await backend.sync(new Map(entries.map(entry => [entry.key, entry])));
+      assert.deepEqual(await served(), ['192.0.2.1', '192.0.2.9']);
+      assert.equal(onLink(), '192.0.2.9/32');
+
+      // that machine joins later
+      backend.setMachines(new Set(['192.0.2.2', '192.0.2.9']));
+      assert.equal(await backend.intact(), true);
+      assert.deepEqual(await served(), ['192.0.2.1']);
+      assert.equal(onLink(), '');
+      await backend.cleanup();
+      assert.deepEqual(await served(), []);
+      execFileSync('ip', ['link', 'delete', 'up0']);
+    });
 
     test('every scheduler of the kernel is taken, and another one is refused with those that there are', async () => {
       for (const ipvsScheduler of schedulers)

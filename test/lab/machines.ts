@@ -18,7 +18,7 @@ export const both = [1, 2] as const;
 export type Machine = (typeof both)[number];
 export const other = (machine: Machine): Machine => (machine === 1 ? 2 : 1);
 
-const image = join(repository, '.cache/images/busybox');
+const importing = `keelson image import ${join(repository, '.cache/images/busybox')}`;
 const kubeconfig = '/etc/keelson/admin.kubeconfig';
 const agentLog = '/run/agent.log';
 const run = promisify(execFile);
@@ -56,18 +56,14 @@ export async function startCluster(flags: readonly string[]): Promise<void> {
   assert.ok(process.env['LAB_NODE'], 'this test needs two machines: scripts/lab.sh nodes 2');
   up = spawn('keelson', ['up', '--bind-address', '0.0.0.0', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] });
   const child = up;
-  await new Promise<void>((resolve, reject) => {
+  const ready = new Promise<void>((resolve, reject) => {
     child.stdout?.setEncoding('utf8').on('data', (text: string) => text.includes('ready') && resolve());
     child.once('exit', code => reject(new Error(`keelson up ended with ${code}`)));
   });
-  await Promise.all([at(1, `keelson image import ${image}`), joinSecond(flags)]);
-}
-
-async function joinSecond(flags: readonly string[]): Promise<void> {
+  // each has a processor of its own
+  await Promise.all([ready, at(2, importing)]);
   const words = await at(1, `keelson token create --join https://${addressOf(1)}:6443`);
-  await at(2, words);
-  await startAgent(flags);
-  await at(2, `keelson image import ${image}`);
+  await Promise.all([at(1, importing), at(2, words).then(() => startAgent(flags))]);
 }
 
 /** That of the second machine. */
