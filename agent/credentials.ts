@@ -4,6 +4,7 @@ import type { NetConnectOpts } from 'node:net';
 import { connect } from 'node:tls';
 import { parse } from 'yaml';
 import { describe, UserError } from '../src/base/errors.js';
+import { socketHost } from '../src/base/url.js';
 import { at } from '../src/kube/json.js';
 import type { LinkClientOptions } from '../src/link/client.js';
 
@@ -37,8 +38,8 @@ export const apiTarget = (file: string): NetConnectOpts => addressOf(readCredent
 
 function addressOf(server: string): NetConnectOpts {
   if (server.startsWith('unix:')) return { path: server.slice(5) };
-  const { hostname, port } = new URL(server);
-  return { host: hostname, port: Number(port || 443) };
+  const url = new URL(server);
+  return { host: socketHost(url), port: Number(url.port || 443) };
 }
 
 function readCredentials(file: string): Credentials {

@@ -21,6 +21,13 @@ export async function raiseBridge(bridge: BridgeLink): Promise<void> {
   await giveAddresses(bridge);
 }
 
+/** Whether this node has the gateways' addresses: pods are lost without. */
+export async function hasGateways(ranges: readonly Cidr[]): Promise<boolean> {
+  const [found] = (await netlink(null, [{ op: 'address.list' }])) as [AddressInfo[]];
+  const has = new Set(found.map(({ address }) => address));
+  return wanted(ranges).every(address => has.has(address));
+}
+
 /** Before anything is made. @throws CniError 7 */
 export async function refuseForeign({ name, ranges }: BridgeLink): Promise<void> {
   const { link, addresses } = await look(name);

@@ -6,13 +6,13 @@ import { KernelError, netlink, type VethInfo } from '../native/index.js';
 import type { Cidr } from '../src/base/cidr.js';
 import { failpoint } from '../src/base/failpoint.js';
 import { limitBandwidth } from './bandwidth.js';
-import { type BridgeLink, raiseBridge, refuseForeign } from './bridge-link.js';
+import { type BridgeLink, hasGateways, raiseBridge, refuseForeign } from './bridge-link.js';
 import { type Attachment, type BridgeConfig, type BridgeNetwork, CniError, type CniResult } from './contract.js';
 import { LeaseBook } from './leases.js';
 import { attachedPod, attachPod, deleteStaleLinks, hostLinkName, type PodLink } from './pod-link.js';
 import { Portmap } from './portmap.js';
 import { bridgeMac, gatewayOf, parseRanges, podAddresses } from './ranges.js';
-import { applyBridgeRules, removeBridgeRules } from './rules.js';
+import { BridgeRules } from './rules.js';
 
 /** @throws CniError 7 for a range that is malformed or too small */
 export function createBridgeNetwork(config: BridgeConfig): BridgeNetwork {
@@ -37,6 +37,7 @@ class Bridge implements BridgeNetwork {
   readonly #ranges: readonly Cidr[];
   readonly #gateways: readonly string[];
   readonly #leases: LeaseBook;
+  readonly #rules: BridgeRules;
   readonly #portmap: Portmap;
 
   constructor(config: BridgeConfig, ranges: readonly Cidr[]) {
@@ -44,14 +45,18 @@ class Bridge implements BridgeNetwork {
     this.#ranges = ranges;
     this.#gateways = ranges.map(gatewayOf);
     this.#leases = new LeaseBook({ dataDir: config.dataDir, name: config.name, ranges });
+    this.#rules = new BridgeRules(config);
     this.#portmap = new Portmap(config);
   }
 
+  get #bridge(): BridgeLink {
+    return { name: this.#config.bridge, mtu: this.#config.mtu, ranges: this.#ranges };
+  }
+
   async setup(): Promise<void> {
-    const link: BridgeLink = { name: this.#config.bridge, mtu: this.#config.mtu, ranges: this.#ranges };
-    await refuseForeign(link);
-    await raiseBridge(link);
-    await applyBridgeRules(this.#config);
+    await refuseForeign(this.#bridge);
+    await raiseBridge(this.#bridge);
+    await this.#rules.apply();
     await this.#portmap.setup();
   }
 
@@ -91,6 +96,8 @@ class Bridge implements BridgeNetwork {
   }
 
   async check(): Promise<void> {
+    if (!(await hasGateways(this.#ranges))) await raiseBridge(this.#bridge);
+    await this.#rules.check();
     await this.#portmap.check();
   }
 
@@ -103,7 +110,7 @@ class Bridge implements BridgeNetwork {
   async teardown(): Promise<void> {
     await this.#leases.settled();
     await netlink(null, [{ op: 'link.delete', name: this.#config.bridge, ifMissing: 'ignore' }]);
-    await removeBridgeRules(this.#config);
+    await this.#rules.remove();
     await this.#portmap.teardown();
   }
 

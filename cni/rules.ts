@@ -6,6 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { nftCount } from '../native/index.js';
 import { familyOf } from '../src/base/cidr.js';
 import { describe } from '../src/base/errors.js';
 import { runNft } from '../src/base/nft.js';
@@ -17,18 +18,22 @@ interface Chain {
   readonly name: string;
 }
 
-/** How nft calls each family, and what is never outside. */
+const tableName = 'keelson';
+/** NFPROTO_BRIDGE */
+const bridgeFamily = 7 as const;
+
+/** How nft and the kernel call each family, and what is never outside. */
 const words = {
-  4: { family: 'ip', never: ['224.0.0.0/4'] },
-  6: { family: 'ip6', never: ['fe80::/10', 'ff00::/8'] },
+  4: { family: 'ip', number: 2, never: ['224.0.0.0/4'] },
+  6: { family: 'ip6', number: 10, never: ['fe80::/10', 'ff00::/8'] },
 } as const;
 
 /** Of each bridge its own: there may be networks of other runtimes beside the agent's. */
 const masqueradeOf = (bridge: string, subnet: string): Chain => ({
-  table: `${words[familyOf(subnet)].family} keelson`,
+  table: `${words[familyOf(subnet)].family} ${tableName}`,
   name: bridge === 'cni0' ? 'postrouting' : `postrouting_${bridge}`,
 });
-const guard: Chain = { table: 'bridge keelson', name: 'forward' };
+const guard: Chain = { table: `bridge ${tableName}`, name: 'forward' };
 
 /** Link group of the host ends of our pods' links (`ke` in ASCII): how rules know them on any kernel, on whichever bridge. */
 export const podLinkGroup = 0x6b65;
@@ -70,12 +75,40 @@ const emptyChain = ({ table, name }: Chain, kind: string) =>
   `add table ${table}\nadd chain ${table} ${name} { ${kind} }\nflush chain ${table} ${name}\n`;
 const rule = ({ table, name }: Chain, text: string) => `add rule ${table} ${name} ${text}\n`;
 
-export function applyBridgeRules(spec: RulesSpec): Promise<void> {
-  return nft(bridgeRules(spec));
+/** The rules of one bridge in the kernel. */
+export class BridgeRules {
+  readonly #spec: RulesSpec;
+  /** How many there were in each table when they were made: others may have some there, too. */
+  #counted: string | undefined;
+
+  constructor(spec: RulesSpec) {
+    this.#spec = spec;
+  }
+
+  async apply(): Promise<void> {
+    await nft(bridgeRules(this.#spec));
+    this.#counted = await this.#count();
+  }
+
+  /** Makes them again if somebody has changed anything in their tables. */
+  async check(): Promise<void> {
+    if (this.#counted !== undefined && (await this.#count()) !== this.#counted) await this.apply();
+  }
+
+  async #count(): Promise<string> {
+    const families = [...this.#spec.subnets.map(subnet => words[familyOf(subnet)].number), bridgeFamily];
+    const found = await Promise.all(families.map(family => nftCount(family, tableName, [])));
+    return found.map(({ rules }) => rules).join();
+  }
+
+  remove(): Promise<void> {
+    this.#counted = undefined;
+    return removeBridgeRules(this.#spec);
+  }
 }
 
 /** Deletes our chains, and the tables in which nothing else is. Success if they are not there. */
-export async function removeBridgeRules({ bridge, subnets }: RulesSpec): Promise<void> {
+async function removeBridgeRules({ bridge, subnets }: RulesSpec): Promise<void> {
   for (const chain of [...subnets.map(subnet => masqueradeOf(bridge, subnet)), guard]) {
     const { table, name } = chain;
     await nft(

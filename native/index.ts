@@ -26,6 +26,7 @@ import type {
   RouteInfo,
   SandboxSpec,
   SpawnSpec,
+  TableFamily,
   VethInfo,
   VethSpec,
 } from './types.js';
@@ -105,7 +106,7 @@ interface Binding {
   netnsConnect(spec: { netns: string; port: number; object: string }): Promise<number>;
   nftElements(family: NfFamily, table: string, ops: readonly NftElements[]): Promise<void>;
   nftGeneration(): Promise<number>;
-  nftCount(family: NfFamily, table: string, sets: readonly string[]): Promise<NftCount>;
+  nftCount(family: TableFamily, table: string, sets: readonly string[]): Promise<NftCount>;
   conntrackDelete(family: NfFamily, protocol: number, wanted: readonly ForgetConnections[]): Promise<number>;
   ipvs(ops: readonly IpvsOp[]): Promise<void>;
   ipvsList(): Promise<IpvsState[]>;
@@ -266,7 +267,7 @@ export function nftGeneration(): Promise<number> {
   return addon().nftGeneration();
 }
 /** How many rules a table holds, and how many elements each of its sets: at a cost of all of them. */
-export function nftCount(family: NfFamily, table: string, sets: readonly string[]): Promise<NftCount> {
+export function nftCount(family: TableFamily, table: string, sets: readonly string[]): Promise<NftCount> {
   return addon().nftCount(family, table, sets);
 }
 /** Makes the kernel forget connections; resolves with how many. @param protocol number of the IP protocol, 17 for UDP */

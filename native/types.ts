@@ -242,6 +242,8 @@ export interface VethInfo {
 
 /** As the kernel counts protocol families, of addresses and of nftables' tables: IPv4, IPv6. */
 export type NfFamily = 2 | 10;
+/** Of tables: also those of what crosses bridges. */
+export type TableFamily = NfFamily | 7;
 
 /** Elements of one set or map of nftables. Keys and values lie one after another, each part padded to 4 bytes. */
 export type NftElements = NftFlush | NftChange;

@@ -185,6 +185,20 @@ inPrivateNetwork(import.meta.url, () => {
       });
     });
 
+    test('what somebody takes away is made again', async () => {
+      const rules = () => execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' });
+      const before = rules();
+      await network.check();
+      expect(rules()).toBe(before);
+      execFileSync('nft', ['delete', 'table', 'ip6', 'keelson']);
+      execFileSync('nft', ['flush', 'table', 'bridge', 'keelson']);
+      execFileSync('ip', ['addr', 'del', `${gateway}/64`, 'dev', 'cni0']);
+      await network.check();
+      for (const rule of ['ip6 saddr fd00:10:244:3::/64', 'iifgroup 27493', 'iifgroup 27495'])
+        expect(rules()).toContain(rule);
+      expect(execFileSync('ip', ['-6', 'addr', 'show', 'dev', 'cni0'], { encoding: 'utf8' })).toContain(gateway);
+    });
+
     test('nothing stays', async () => {
       await network.teardown();
       expect(linkNames()).not.toContain('cni0');

@@ -7,6 +7,7 @@ import * as x509 from '@peculiar/x509';
 import type { Command } from 'commander';
 import { writeKubeconfig } from '../../api/kubeconfig.js';
 import { UserError } from '../../base/errors.js';
+import { socketHost } from '../../base/url.js';
 import { nodeClientSigner } from '../../kube/certificate-request.js';
 import { at } from '../../kube/json.js';
 import { type ApiAnswer, succeeded } from '../api-request.js';
@@ -62,7 +63,7 @@ function serverUrl(text: string): URL {
 /** PEM. Throws UserError unless it is the one that was told of. */
 async function authorityOf(url: URL, wanted: string | undefined): Promise<string> {
   const raw = await new Promise<Buffer | undefined>((resolve, reject) => {
-    const where = { host: url.hostname, port: Number(url.port || 443), servername: serverName };
+    const where = { host: socketHost(url), port: Number(url.port || 443), servername: serverName };
     // not trusted yet: what it shows is compared with what the administrator has said
     const socket: TLSSocket = connect({ ...where, rejectUnauthorized: false, timeout: answerMs }, () => {
       resolve(socket.getPeerCertificate(true).issuerCertificate?.raw);
