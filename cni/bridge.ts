@@ -13,6 +13,7 @@ import { attachedPod, attachPod, deleteStaleLinks, hostLinkName, type PodLink } 
 import { Portmap } from './portmap.js';
 import { bridgeMac, gatewayOf, parseRanges, podAddresses } from './ranges.js';
 import { BridgeRules } from './rules.js';
+import { forwardIpv6 } from './sysctls.js';
 
 /** @throws CniError 7 for a range that is malformed or too small */
 export function createBridgeNetwork(config: BridgeConfig): BridgeNetwork {
@@ -55,6 +56,7 @@ class Bridge implements BridgeNetwork {
 
   async setup(): Promise<void> {
     await refuseForeign(this.#bridge);
+    if (this.#ranges.some(({ family }) => family === 6)) await forwardIpv6();
     await raiseBridge(this.#bridge);
     await this.#rules.apply();
     await this.#portmap.setup();

@@ -31,7 +31,6 @@ export async function switchBridge(bridge: string, families: ReadonlySet<4 | 6>)
     await sysctl(`net/ipv4/conf/${bridge}/accept_redirects`, '0');
   }
   const need = families.has(6) ? 'required' : 'optional';
-  if (families.has(6)) await forwardIpv6();
   await sysctl(`${ipv6Links}/${bridge}/accept_ra`, '0', need);
   await sysctl(`${ipv6Links}/${bridge}/accept_redirects`, '0', need);
   if (families.has(6)) await sysctl(`${ipv6Links}/${bridge}/accept_dad`, '0');

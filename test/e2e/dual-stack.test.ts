@@ -138,6 +138,27 @@ describe.each(variants)('$name', ({ cidrs, overlay, tunnel }) => {
     expect(await inPod(a, 'wget', '-qO-', who(a.address6, 18_080))).toContain(a.name);
   });
 
+  test('a Service and its name lead to pods of both nodes, by every family', async () => {
+    await cluster.apply({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'web' },
+      spec: { selector: { app: 'web' }, ipFamilyPolicy: 'PreferDualStack', ports: [{ port: 80, targetPort: port }] },
+    });
+    const addresses = JSON.parse(
+      await cluster.kubectl('get', 'service', 'web', '-o', 'jsonpath={.spec.clusterIPs}'),
+    ) as string[];
+    expect(addresses.map(ip => ip.includes(':'))).toEqual(cidrs.split(',').map(cidr => cidr.includes(':')));
+    for (const host of ['web', ...addresses.map(ip => (ip.includes(':') ? `[${ip}]` : ip))]) {
+      const seen = new Set<string>();
+      await eventually(`both pods answer by ${host}`, async () => {
+        const answer = await inPod(a, 'wget', '-qO-', `http://${host}/cgi-bin/who`).catch(() => '');
+        seen.add(answer.trim().split(' ')[0] ?? '');
+        return seen.has(a.name) && seen.has(b.name);
+      });
+    }
+  });
+
   test('rules that somebody flushed come back', async () => {
     a.run('nft', 'delete', 'table', 'ip6', 'keelson_hostports');
     await eventually('the port leads to the pod again', async () => {

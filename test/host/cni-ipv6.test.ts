@@ -206,6 +206,18 @@ inPrivateNetwork(import.meta.url, () => {
     });
   });
 
+  test('a kernel without IPv6 is told of before anything is made', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', '/proc/sys/net/ipv6']);
+    try {
+      await expect((await open(['fd00:10:244:3::/64'])).setup()).rejects.toThrow(
+        'Pods cannot have IPv6 addresses: this kernel has no IPv6',
+      );
+      expect(linkNames()).not.toContain('cni0');
+    } finally {
+      execFileSync('umount', ['/proc/sys/net/ipv6']);
+    }
+  });
+
   test('a node that has lost its IPv6 range has no IPv6 on its bridge', async () => {
     await (await open(['10.244.9.0/24', 'fd00:10:244:9::/64'])).setup();
     const network = await open(['10.244.3.0/24']);
