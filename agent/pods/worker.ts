@@ -11,6 +11,7 @@ import { shimSocket } from '../containers/runtime.js';
 import { ContainerRuns } from './container-runs.js';
 import { mergeTermination, type PodFacts, type Termination } from './facts.js';
 import type { PodNode } from './node-contract.js';
+import { isOverruled } from './overruled.js';
 import { type PodPaths, sandboxId } from './paths.js';
 import { isFinished, type PodAction, plan, podGraceMs } from './plan.js';
 import { PodRecords } from './pod-records.js';
@@ -75,7 +76,13 @@ export class PodWorker {
     this.#state.pod = pod;
     if (!this.#current) this.#lastStatus = pod.status;
     this.#current = true;
+    if (isOverruled(this.#lastStatus, pod.status)) this.#tellAgain(pod);
     this.wake();
+  }
+
+  #tellAgain({ status }: Pod): void {
+    this.#lastStatus = { ...this.#lastStatus, conditions: status?.conditions ?? [] };
+    this.#lastSent = '';
   }
 
   /** Orders the pod to stop. */

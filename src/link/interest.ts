@@ -43,7 +43,10 @@ function addEnv(container: Container, add: (kind: 'ConfigMap' | 'Secret', name: 
   }
 }
 
-/** The difference between two views of one pod that matters to its node: its own status does not, what others say for its readiness gates does. */
+/**
+ * The difference between two views of one pod that matters to its node: its own status does not, what others say for its
+ * readiness gates does, and that it is not ready although its containers are, as when its node was not heard of.
+ */
 export function sameForNode(before: Pod, after: Pod): boolean {
   const relevant = ({ metadata: m, spec, status }: Pod) =>
     JSON.stringify([
@@ -54,9 +57,11 @@ export function sameForNode(before: Pod, after: Pod): boolean {
       m.deletionGracePeriodSeconds,
       m.ownerReferences,
       m.generation,
-      spec.readinessGates?.map(
-        ({ conditionType }) => status?.conditions?.find(({ type }) => type === conditionType)?.status,
-      ),
+      conditionOf(status, 'Ready') === 'False' && conditionOf(status, 'ContainersReady') === 'True',
+      spec.readinessGates?.map(({ conditionType }) => conditionOf(status, conditionType)),
     ]);
   return relevant(before) === relevant(after);
 }
+
+const conditionOf = (status: Pod['status'], wanted: string): string | undefined =>
+  status?.conditions?.find(({ type }) => type === wanted)?.status;
