@@ -61,7 +61,7 @@ async function answering(ask: (line: string) => Promise<string>, wheres: readonl
   return parts.map((part, i) => `${wheres[i]} ${[...new Set(part.match(/^lab\d/gm))].sort().join(' ')}`);
 }
 
-describe('two machines', { timeout: 600_000 }, () => {
+describe('two machines', { timeout: 1_100_000 }, () => {
   before(
     async () => {
       await startCluster(flags);
