@@ -98,7 +98,7 @@ function nft(args: readonly string[]): Promise<string> {
 const ours = new Set([
   ...['up.lock', 'agent.lock', 'controller.lock', 'admin.kubeconfig', 'node.kubeconfig', 'config.yaml', 'holder.json'],
   ...['pki', 'cni', 'images', 'pods', 'logs', 'manifests', 'isolated', 'audit', 'devices.d', 'devices.json'],
-  ...['network.json', 'cni-foreign'],
+  ...['network.json', 'cni-foreign', 'siblings.json'],
 ]);
 const isOurs = (name: string): boolean => ours.has(name) || /\.sock$|^\..*\.tmp$|^store\.db/.test(name);
 
