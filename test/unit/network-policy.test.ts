@@ -88,6 +88,24 @@ describe('peers', () => {
     expect(out?.egress?.[0]?.named).toEqual([{ address: '10.244.0.2', protocol: 'TCP', port: 8080 }]);
   });
 
+  test.each<[string, object]>([
+    ['without peers', {}],
+    ['with a block of addresses', { to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }],
+  ])('named ports of an egress rule %s are those of any pod, also of one that comes later', (_, peers) => {
+    const rule = { ...peers, ports: [{ protocol: 'TCP', port: 'web' }] };
+    const book = new PeerBook();
+    book.put(pod('web', '10.244.0.2'));
+    book.put(policy('p', { policyTypes: ['Egress'], egress: [rule] }));
+    const named = () => book.take()[0]?.egress?.[0]?.named?.map(({ address }) => address);
+    expect(named()).toEqual(['10.244.0.2']);
+    book.put(pod('later', '10.244.0.7'));
+    expect(named()).toEqual(['10.244.0.2', '10.244.0.7']);
+    book.remove(pod('web', '10.244.0.2'));
+    expect(named()).toEqual(['10.244.0.7']);
+    book.put(pod('bare', '10.244.0.8', {}, 'default', { containers: [{ name: 'c' }] }));
+    expect(book.isDirty).toBe(false);
+  });
+
   test('the DNS of the cluster is a peer by the labels of its Service', () => {
     const dns = {
       apiVersion: 'v1',

@@ -23,6 +23,8 @@ interface Candidate {
 interface Rule {
   readonly from: readonly NetworkPolicyPeer[];
   readonly ports: readonly NetworkPolicyPort[];
+  /** Ports by name that may be those of anybody, as peers are not, or not only, said by labels (egress). */
+  readonly anyonesNames: readonly NetworkPolicyPort[];
   /** Keys of the candidates that match. */
   readonly matched: Set<string>;
 }
@@ -75,8 +77,9 @@ export class PeerBook {
   #putPolicy(policy: NetworkPolicy): void {
     const { spec = {} } = policy;
     const types = spec.policyTypes ?? ['Ingress'];
-    const rule = (peers: NetworkPolicyPeer[] | undefined, ports: NetworkPolicyPort[] | undefined): Rule => {
-      const made: Rule = { from: peers ?? [], ports: ports ?? [], matched: new Set() };
+    const rule = (from: NetworkPolicyPeer[] = [], ports: NetworkPolicyPort[] = [], egress = false): Rule => {
+      const open = egress && (from.length === 0 || from.some(({ ipBlock }) => ipBlock));
+      const made: Rule = { from, ports, anyonesNames: open ? ports.filter(isNamed) : [], matched: new Set() };
       for (const [key, candidate] of this.#candidates)
         if (this.#matches(made, policy, candidate)) made.matched.add(key);
       return made;
@@ -85,7 +88,7 @@ export class PeerBook {
     this.#policies.set(key, {
       policy,
       ingress: types.includes('Ingress') ? (spec.ingress ?? []).map(r => rule(r.from, r.ports)) : undefined,
-      egress: types.includes('Egress') ? (spec.egress ?? []).map(r => rule(r.to, r.ports)) : undefined,
+      egress: types.includes('Egress') ? (spec.egress ?? []).map(r => rule(r.to, r.ports, true)) : undefined,
     });
     this.#dirty.add(key);
   }
@@ -93,7 +96,8 @@ export class PeerBook {
   #putNamespace({ metadata: { name, labels = {} } }: KubeObject): void {
     if (deepEqual(this.#namespaces.get(name), labels)) return;
     this.#namespaces.set(name, labels);
-    for (const [key, candidate] of this.#candidates) if (candidate.namespace === name) this.#look(key, candidate);
+    for (const [key, candidate] of this.#candidates)
+      if (candidate.namespace === name) this.#look(key, candidate, candidate);
   }
 
   #candidate(key: string, candidate: Candidate | undefined): void {
@@ -101,13 +105,15 @@ export class PeerBook {
     if (deepEqual(before, candidate)) return;
     if (candidate) this.#candidates.set(key, candidate);
     else this.#candidates.delete(key);
-    this.#look(key, candidate);
+    this.#look(key, before, candidate);
   }
 
   /** Every rule's word on one candidate. */
-  #look(key: string, candidate: Candidate | undefined): void {
+  #look(key: string, before: Candidate | undefined, candidate: Candidate | undefined): void {
     for (const [policyKey, { policy, ingress = [], egress = [] }] of this.#policies) {
       for (const rule of [...ingress, ...egress]) {
+        if ([before, candidate].some(one => one && namedPorts(one, rule.anyonesNames).length > 0))
+          this.#dirty.add(policyKey);
         const matches = candidate !== undefined && this.#matches(rule, policy, candidate);
         // one that stays a peer may have other addresses now
         if (!matches && !rule.matched.has(key)) continue;
@@ -145,10 +151,11 @@ export class PeerBook {
     };
   }
 
-  #toldRule({ from, ports, matched }: Rule, egress: boolean): PeerRule {
+  #toldRule({ from, ports, anyonesNames, matched }: Rule, egress: boolean): PeerRule {
     const pods = [...matched].flatMap(key => this.#candidates.get(key) ?? []);
-    const anyone = from.length === 0 ? [...this.#candidates.values()] : pods;
-    const names = ports.filter(({ port }) => typeof port === 'string');
+    // whether an address is in the block too is asked by the node
+    const anyone = anyonesNames.length > 0 ? [...this.#candidates.values()] : pods;
+    const names = ports.filter(isNamed);
     return {
       ...(from.length > 0 && {
         peers: {
@@ -161,6 +168,8 @@ export class PeerBook {
     };
   }
 }
+
+const isNamed = ({ port }: NetworkPolicyPort): boolean => typeof port === 'string';
 
 function namedPorts({ addresses, ports }: Candidate, wanted: readonly NetworkPolicyPort[]): NamedPortOf[] {
   const found = ports.filter(p => wanted.some(w => w.port === p.name && (w.protocol ?? 'TCP') === p.protocol));
