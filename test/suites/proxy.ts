@@ -229,6 +229,17 @@ export function proxySuite({ test, before, after }: Runner, rig: ProxyRig): void
     assert.equal(await ask(net.b, six, 80), 'refused');
   });
 
+  test('a client over IPv6 comes back, and what both families share goes on', async () => {
+    const six = 'fd00:10:96::10';
+    const spec = { sessionAffinity: 'ClientIP', type: 'NodePort', ports: [{ port: 80, nodePort: port }] };
+    const made = service('web', { ...spec, clusterIP: vip, clusterIPs: [vip, six], ipFamilies: ['IPv4', 'IPv6'] });
+    const pods = ['fd00:10:244:1::2', 'fd00:10:244:1::3'].map(address => ({ address, nodeName: 'n1' }));
+    await net.haveObjects([made, sliceOf(made, [onA, onB]), sliceOf(made, pods, 'IPv6')]);
+    for (const address of [six, vip]) await net.expectAll(10, net.b, address, 80, [await ask(net.b, address, 80)]);
+    const nodeSix = 'fd00:10:244:1::1';
+    await net.expectAll(6, net.a, nodeSix, port, [await ask(net.a, nodeSix, port)]);
+  });
+
   test('taking everything away leaves nothing', async () => {
     await net.have({ type: 'NodePort', ports: [{ port: 80, nodePort: port }] }, [onA]);
     await net.stop(true);

@@ -101,7 +101,9 @@ function sets(family: Family): (readonly ['set' | 'map', SetName | 'affinity', s
     ['map', 'node_masquerades', 'type inet_proto . inet_service : verdict;'],
     ['map', 'remember', `type ${service} : verdict;`],
     ['map', 'node_remember', 'type inet_proto . inet_service : verdict;'],
-    ['map', 'affinity', `type ${address} . ${service} : ${endpoint}; size 65536; flags dynamic,timeout;`],
+    ...(remembers(family)
+      ? [['map', 'affinity', `type ${address} . ${service} : ${endpoint}; size 65536; flags dynamic,timeout;`] as const]
+      : []),
     ['set', 'hairpin', `type ${address} . ${address};`],
     ['set', 'guarded', `type ${service};`],
     ['set', 'allowed', `type ${service} . ${address}; flags interval;`],
@@ -109,6 +111,13 @@ function sets(family: Family): (readonly ['set' | 'map', SetName | 'affinity', s
 }
 
 const protocols = ['tcp', 'udp', 'sctp'] as const;
+
+/**
+ * Whether the kernel keeps which endpoint a client had. What nft writes into a map by a rule may have a key of 16 bytes: the
+ * client and the address of the Service are longer in IPv6. There a client's address decides which endpoint it gets.
+ */
+const remembers = (family: Family): boolean => family === 'IPv4';
+const hashSeed = '0x6b656c73';
 
 /**
  * A number of the kernel's own making has no name as a type, so the map is declared by example. One for each protocol: nft
@@ -137,7 +146,7 @@ function baseChains(family: Family, options: BackendOptions, translatesBridged: 
       rules: ['meta l4proto tcp reject with tcp reset', `reject with ${unreachable} type port-unreachable`],
     },
     { chain: dropChain, rules: ['drop'] },
-    ...memory(table),
+    ...(remembers(family) ? memory(table) : []),
     {
       chain: 'postrouting',
       hook: 'nat hook postrouting priority srcnat - 1; policy accept',
@@ -205,21 +214,31 @@ export function extraChains(family: Family, picks: Iterable<PickChain>, seconds:
     return [`add chain ${name}`, `flush chain ${name}`, ...rules.map(rule => `add rule ${name} ${rule}`)];
   };
   return [
-    ...[...picks].flatMap(pick => lines(pickName(pick), pickRules(table, pick))),
+    ...[...picks].flatMap(pick => lines(pickName(pick), pickRules(family, pick))),
     ...[...seconds].flatMap(time =>
-      lines(rememberName(time), [
-        `${ported} update @affinity { ct original ${table} saddr . ct original ${table} daddr . meta l4proto . ct original proto-dst timeout ${time}s : ${table} daddr . th dport }`,
-      ]),
+      lines(
+        rememberName(time),
+        !remembers(family)
+          ? []
+          : [
+              `${ported} update @affinity { ct original ${table} saddr . ct original ${table} daddr . meta l4proto . ct original proto-dst timeout ${time}s : ${table} daddr . th dport }`,
+            ],
+      ),
     ),
     '',
   ].join('\n');
 }
 
-function pickRules(table: string, { node, inside, sticky, count }: PickChain): string[] {
+function pickRules(family: Family, { node, inside, sticky, count }: PickChain): string[] {
+  const { table } = words[family];
   const service = 'meta l4proto . th dport';
-  const slot = `numgen random mod ${count}${inside ? ` offset ${insideSlots}` : ''}`;
+  const isHashed = sticky && !remembers(family);
+  const drawn = isHashed ? `jhash ${table} saddr mod ${count} seed ${hashSeed}` : `numgen random mod ${count}`;
+  const slot = `${drawn}${inside ? ` offset ${insideSlots}` : ''}`;
   const key = node ? `${service} . ${slot}` : `${table} daddr . ${service} . ${slot}`;
   const set = node ? 'node_endpoints' : 'endpoints';
   const chosen = protocols.map(protocol => `dnat to ${key} map @${set}_${protocol}`);
-  return sticky ? [`dnat to ${table} saddr . ${table} daddr . ${service} map @affinity`, ...chosen] : chosen;
+  return sticky && !isHashed
+    ? [`dnat to ${table} saddr . ${table} daddr . ${service} map @affinity`, ...chosen]
+    : chosen;
 }
