@@ -58,7 +58,7 @@ export class IpvsBackend implements ProxyBackend {
   async sync(table: ServiceTable): Promise<void> {
     this.#table = table;
     this.#machinesChanged = false;
-    await translateBridged();
+    const translates = await translateBridged();
     await prepare();
     this.#addresses = await addresses();
     this.#forgetAll();
@@ -67,7 +67,7 @@ export class IpvsBackend implements ProxyBackend {
     const ours = found.filter(state => isOurs(state, this.#addresses));
     const wanted = new Map<string, Server | undefined>(ours.map(state => [nameOf(state), undefined]));
     for (const entry of table.values()) this.#put(entry, wanted);
-    const text = families.map(family => this.#wholeText(family)).join('');
+    const text = families.map(family => this.#wholeText(family, translates)).join('');
     await changeVips([], this.#missingVips());
     await this.#tell(wanted);
     await nft(text);
@@ -206,10 +206,10 @@ export class IpvsBackend implements ProxyBackend {
     if (ops.length > 0) await ipvs(ops);
   }
 
-  #wholeText(family: Family): string {
+  #wholeText(family: Family, translatesBridged: boolean): string {
     const nodes = this.#addresses.node.filter(address => familyOf(address) === family);
     return [
-      layout(family, this.#options),
+      layout(family, this.#options, translatesBridged),
       change(tableOf(family), 'add', [...this.#uses[family].keys(), ...nodes.map(address => `nodes ${address}`)]),
     ].join('');
   }

@@ -45,7 +45,7 @@ interface Chain {
   readonly rules: readonly string[];
 }
 
-function chains(family: Family, { clusterCidrs }: BackendOptions): Chain[] {
+function chains(family: Family, { clusterCidrs, bridge }: BackendOptions, translatesBridged: boolean): Chain[] {
   const { table, unreachable, protocol } = words[family];
   const cidrs = clusterCidrs.filter(cidr => cidr.includes(':') === (family === 'IPv6'));
   const pods = cidrs.length > 0 ? `{ ${cidrs.join(', ')} }` : undefined;
@@ -100,6 +100,10 @@ function chains(family: Family, { clusterCidrs }: BackendOptions): Chain[] {
       chain: 'postrouting',
       hook: 'nat hook postrouting priority srcnat - 1; policy accept',
       rules: [
+        // without br_netfilter an answer between pods of one node would not be translated back
+        ...(translatesBridged
+          ? []
+          : ['@vips', '@nodes'].map(set => `iifname "${bridge}" oifname "${bridge}" ${original} ${set} ${masquerade}`)),
         `${table} saddr . ${table} daddr @hairpin ${original} @vips ${masquerade}`,
         `${table} saddr . ${table} daddr @hairpin ${original} @nodes ${masquerade}`,
         `${ported} ${original} . meta l4proto . ct original proto-dst vmap @masquerades`,
@@ -112,10 +116,13 @@ function chains(family: Family, { clusterCidrs }: BackendOptions): Chain[] {
   ];
 }
 
-/** The table without elements; whatever was in it goes. */
-export function layout(family: Family, options: BackendOptions): string {
+/**
+ * The table without elements; whatever was in it goes.
+ * @param translatesBridged whether netfilter sees what crosses the bridge
+ */
+export function layout(family: Family, options: BackendOptions, translatesBridged: boolean): string {
   const name = `${words[family].table} ${tableName}`;
-  const all = chains(family, options);
+  const all = chains(family, options, translatesBridged);
   return [
     deletion(family),
     `add table ${name}`,
