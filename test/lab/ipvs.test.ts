@@ -78,7 +78,7 @@ function inside(): void {
     test('an address of the node stays on its link, and one of another machine is left to that', async () => {
       execFileSync('sh', [
         '-ec',
-        'ip link add up0 type dummy; ip address add 192.0.2.1/24 dev up0; ip link set up0 up',
+        'ip link add own0 type dummy; ip address add 198.18.5.1/24 dev own0; ip link set own0 up',
       ]);
       const backend = new IpvsBackend(options);
       const served = async () => (await ipvsList()).map(({ address }) => address).sort();
@@ -90,20 +90,20 @@ function inside(): void {
         ]
           .map(([, address]) => address)
           .join(' ');
-      backend.setMachines(new Set(['192.0.2.2']));
-      const entries = ['192.0.2.1', '192.0.2.2', '192.0.2.9'].map(balanced);
+      backend.setMachines(new Set(['198.18.5.2']));
+      const entries = ['198.18.5.1', '198.18.5.2', '198.18.5.9'].map(balanced);
       await backend.sync(new Map(entries.map(entry => [entry.key, entry])));
-      assert.deepEqual(await served(), ['192.0.2.1', '192.0.2.9']);
-      assert.equal(onLink(), '192.0.2.9/32');
+      assert.deepEqual(await served(), ['198.18.5.1', '198.18.5.9']);
+      assert.equal(onLink(), '198.18.5.9/32');
 
       // that machine joins later
-      backend.setMachines(new Set(['192.0.2.2', '192.0.2.9']));
+      backend.setMachines(new Set(['198.18.5.2', '198.18.5.9']));
       assert.equal(await backend.intact(), true);
-      assert.deepEqual(await served(), ['192.0.2.1']);
+      assert.deepEqual(await served(), ['198.18.5.1']);
       assert.equal(onLink(), '');
       await backend.cleanup();
       assert.deepEqual(await served(), []);
-      execFileSync('ip', ['link', 'delete', 'up0']);
+      execFileSync('ip', ['link', 'delete', 'own0']);
     });
 
     test('every scheduler of the kernel is taken, and another one is refused with those that there are', async () => {
