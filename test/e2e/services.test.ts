@@ -133,6 +133,27 @@ test('a Service without its selector has nothing; what users wrote stays; a dele
   );
 });
 
+test('Endpoints written by hand are mirrored into slices, and go with their Service', async () => {
+  const byHand = (ip: string) => ({
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: { name: 'legacy' },
+    subsets: [{ addresses: [{ ip }], ports: [{ port: 8080 }] }],
+  });
+  const metadata = { name: 'legacy' };
+  await cluster.apply({ apiVersion: 'v1', kind: 'Service', metadata, spec: { ports: [{ port: 80 }] } });
+  await cluster.apply(byHand('192.0.2.1'));
+  const addresses = async () => (await endpointsOf('legacy')).flatMap(one => one.addresses).join();
+  await eventually('mirrored', async () => (await addresses()) === '192.0.2.1');
+  await cluster.apply(byHand('192.0.2.2'));
+  await eventually('followed', async () => (await addresses()) === '192.0.2.2');
+  await k('delete', 'service', 'legacy');
+  await eventually('both are gone', async () => {
+    const left = await k('get', 'endpoints,endpointslices', '-o', 'name');
+    return !left.includes('legacy');
+  });
+});
+
 test('a LoadBalancer has the addresses of the nodes, unless it asks for another class', async () => {
   await k('create', 'service', 'loadbalancer', 'front', '--tcp=80');
   const nodes = await k('get', 'nodes', '-o', 'jsonpath={.items[*].status.addresses[?(@.type=="InternalIP")].address}');
@@ -142,6 +163,11 @@ test('a LoadBalancer has the addresses of the nodes, unless it asks for another 
   });
   expect(found).toEqual(nodes.split(' ').map(ip => ({ ip, ipMode: 'VIP' })));
   expect(await k('get', 'service', 'front')).not.toContain('<pending>');
+  await k('patch', 'service', 'front', '-p', '{"spec":{"type":"ClusterIP"}}');
+  await eventually('gives them back', async () => {
+    const { spec, status } = await cluster.get<Service>('service', 'front');
+    return status?.loadBalancer?.ingress === undefined && spec?.ports?.[0]?.nodePort === undefined;
+  });
   const ports = [{ port: 80 }];
   const metadata = { name: 'foreign' };
   const spec = { type: 'LoadBalancer', loadBalancerClass: 'example.org/other', selector: { app: 'front' }, ports };

@@ -147,4 +147,13 @@ describe('node ports', () => {
     });
     expect(ports[0]!.nodePort).toBeUndefined();
   });
+  test('a full range says so; one that is free again is found', async () => {
+    const ports = Array.from({ length: 2768 }, (_, i) => ({ name: `p${i}`, port: i + 1 }));
+    await create('all', { type: 'NodePort', ports });
+    const one = () => create('one', { type: 'NodePort', ports: [http] });
+    expect(await refusal(one())).toBe('Internal error occurred: failed to allocate a nodePort: range is full');
+    const { ports: held = [] } = await update('all', spec => ({ ...spec, ports: spec.ports!.slice(1) }));
+    expect(held).toHaveLength(2767);
+    expect((await one()).ports![0]!.nodePort).toBeGreaterThanOrEqual(30_000);
+  });
 });
