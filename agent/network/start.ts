@@ -67,7 +67,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
   const outer = own.find(address => familyOf(address) === 4) ?? own[0];
   const mtu = await podMtu(outer, mode === 'vxlan');
   // before anybody else makes the node a router
-  if (!foreign && clusterCIDRs.some(cidr => familyOf(cidr) === 6)) await forwardIpv6();
+  if (clusterCIDRs.some(cidr => familyOf(cidr) === 6)) await forwardIpv6();
   const network = new NodeNetwork({
     file: join(options.dataDir, 'network.json'),
     podCIDRs: options.podCIDRs ?? aloneRanges(options),
