@@ -69,6 +69,28 @@ test('the whole counts what it writes, and deletes stale chains; a removal leave
   expect(removal).not.toContain('CANARY');
 });
 
+test('rules of others that lead to our chains stay, and so do the chains that they need', () => {
+  const saved = readSaved(
+    [
+      '*nat',
+      ':PREROUTING ACCEPT [0:0]',
+      ':CNI-SETMARK - [0:0]',
+      ':KUBE-MARK-MASQ - [0:0]',
+      ':KUBE-SVC-AAAAAAAAAAAAAAAA - [0:0]',
+      '-A PREROUTING -j KUBE-SERVICES',
+      '-A PREROUTING -s 192.0.2.1 -j KUBE-MARK-MASQ',
+      '-A CNI-SETMARK -j KUBE-MARK-MASQ',
+      'COMMIT',
+    ].join('\n'),
+  );
+  expect(saved.rules).toBe(1);
+  const removal = removalText(saved);
+  expect(removal.split('\n').filter(line => line.startsWith('-D'))).toEqual(['-D PREROUTING -j KUBE-SERVICES']);
+  expect(removal).toContain('-X KUBE-SVC-AAAAAAAAAAAAAAAA');
+  expect(removal).not.toContain('-X KUBE-MARK-MASQ');
+  expect(wholeText('IPv4', [], saved, options, true).text).not.toContain('CNI-SETMARK');
+});
+
 test('an endpoint of ip_vs that goes is drained, and a virtual server goes with its Service', () => {
   const [server] = serversOf(entry([one, two]), 'rr', [], undefined);
   const made = plan(undefined, server);

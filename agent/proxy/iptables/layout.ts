@@ -105,3 +105,7 @@ export function lastRules(family: Family): ReadonlyMap<string, readonly string[]
 const ours =
   /^KUBE-(SERVICES|NODEPORTS|EXTERNAL-SERVICES|PROXY-FIREWALL|PROXY-CANARY|FORWARD|MARK-MASQ|POSTROUTING|(SVC|SVL|EXT|FW|SEP)-[A-Z2-7]{16})$/;
 export const isOurChain = (chain: string): boolean => ours.test(chain);
+
+/** Whether a rule of a chain that is not ours is one of the hooks; others may use our chains as they like. */
+export const isHook = (table: Table, chain: string, target: string): boolean =>
+  hooks.some(hook => hook.table === table && hook.chain === chain && hook.rule.endsWith(` -j ${target}`));

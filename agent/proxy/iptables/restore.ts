@@ -1,6 +1,6 @@
 /** Texts for iptables-restore: the whole of our rules, or what differs. One text is one transaction per table. Pure. */
 import type { BackendOptions, Family } from '../contract.js';
-import { fixedChains, hooks, isOurChain, lastRules, sharedChains, type Table, tables } from './layout.js';
+import { fixedChains, hooks, isHook, isOurChain, lastRules, sharedChains, type Table, tables } from './layout.js';
 import { isServiceChain } from './names.js';
 import type { GroupRules } from './rules.js';
 
@@ -33,10 +33,13 @@ export interface Found {
   readonly rules: number;
   /** The jumps to our chains, as `nat` → `-A PREROUTING …`. */
   readonly jumps: readonly { readonly table: Table; readonly line: string }[];
+  /** Chains of ours that rules of somebody else lead to: they cannot go. `nat KUBE-MARK-MASQ` */
+  readonly used: ReadonlySet<string>;
 }
 
 export function readSaved(text: string): Found {
   const chains = new Set<string>();
+  const used = new Set<string>();
   const jumps: { table: Table; line: string }[] = [];
   let rules = 0;
   let table: Table = 'filter';
@@ -44,15 +47,16 @@ export function readSaved(text: string): Found {
     if (line.startsWith('*')) table = line.slice(1) as Table;
     const chain = /^(?::|-A )(\S+)/.exec(line)?.[1];
     if (chain === undefined) continue;
+    const target = / -[jg] (\S+)/.exec(line)?.[1] ?? '';
     if (isOurChain(chain)) {
       if (line.startsWith(':')) chains.add(`${table} ${chain}`);
       else rules++;
-    } else if (isOurChain(/ -j (\S+)/.exec(line)?.[1] ?? '')) {
+    } else if (isHook(table, chain, target)) {
       rules++;
       jumps.push({ table, line });
-    }
+    } else if (isOurChain(target)) used.add(`${table} ${target}`);
   }
-  return { chains, rules, jumps };
+  return { chains, rules, jumps, used };
 }
 
 export interface Whole {
@@ -99,7 +103,7 @@ function removeStale(texts: ReadonlyMap<Table, TableText>, wanted: ReadonlyMap<s
     const [table, chain] = split(key);
     if (wanted.has(key) || !isServiceChain(chain)) continue;
     texts.get(table)?.declared.push(chain);
-    texts.get(table)?.deleted.push(chain);
+    if (!found.used.has(key)) texts.get(table)?.deleted.push(chain);
   }
 }
 
@@ -152,14 +156,14 @@ function changeShared(
   return come.length - gone.length;
 }
 
-/** Takes all of ours away; empty if nothing is there. */
+/** Takes all of ours away, but what others use, which is left empty; empty if nothing is there. */
 export function removalText(found: Found): string {
   const texts = new Map(tables.map(table => [table, emptyText()]));
   for (const { table, line } of found.jumps) texts.get(table)?.rules.push(line.replace(/^-A/, '-D'));
   for (const key of found.chains) {
     const [table, chain] = split(key);
     texts.get(table)?.declared.push(chain);
-    texts.get(table)?.deleted.push(chain);
+    if (!found.used.has(key)) texts.get(table)?.deleted.push(chain);
   }
   return render(texts);
 }
