@@ -59,6 +59,6 @@ function cellsOf(row: Row): string[] {
 
 /** Three digits that mean something. */
 function rounded(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
+  if (!Number.isFinite(value)) return '—';
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -47,6 +47,7 @@ const port = 8080;
 const vip = '10.96.0.1';
 const peers = ['10.244.1.2', '10.244.1.3'] as const;
 const loads = 3;
+const patienceMs = 10_000;
 const changesPerSecond = 100;
 const processorMs = 3000;
 /** More are slow: what they cost a Service is clear by then. */
@@ -127,7 +128,9 @@ async function changes(backend: ProxyBackend, state: ProxyState): Promise<{ appl
     const start = performance.now();
     await backend.apply(state.take(), state.table);
     applied.push(performance.now() - start);
-    while ((await answerOf(vip, 80)) !== peers[(round + 1) % 2]) if (performance.now() - start > 10_000) break;
+    while ((await answerOf(vip, 80)) !== peers[(round + 1) % 2])
+      if (performance.now() - start > patienceMs)
+        throw new Error(`the new endpoint does not answer within ${patienceMs} ms (round ${round})`);
     answered.push(performance.now() - start);
   }
   return { applied, answered };
