@@ -25,7 +25,7 @@ export function registerUp(program: Command): void {
     )
     .addHelpText(
       'after',
-      '\nExamples:\n  keelson up --isolated demo --port 6443 --rm\n  keelson up --isolated demo --nodes 3 --rm\n\nPrints `ready https://… kubeconfig=…` when a Pod can be scheduled.\n',
+      '\nExample:\n  keelson up --isolated demo --port 6443 --rm\n  keelson up --isolated demo --nodes 3 --rm\n\nPrints `ready https://… kubeconfig=…` when a Pod can be scheduled.\n',
     )
     .action(async (flags: Record<string, string>) => {
       const settings = settingsFrom(flags);
