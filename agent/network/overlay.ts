@@ -1,60 +1,20 @@
-/**
- * How the pods of other nodes are reached, from Node objects alone: one route per range, and for VXLAN where its frames go.
- * A tunnel's end needs no announcement: its MAC comes from the first range of its node, and its address from that range or
- * (of IPv6) from that MAC. Pure.
- */
-import { rangeMac } from '../../cni/ranges.js';
-import {
-  type Cidr,
-  contains,
-  familyOf,
-  formatCidr,
-  formatIp,
-  overlaps,
-  parseCidr,
-  parseIp,
-} from '../../src/base/cidr.js';
+/** How the pods of other nodes are reached, from Node objects alone: one route per range, and for VXLAN where its frames go. Pure. */
+import { type TunnelPath, tunnelAddress, tunnelMac } from '../../cni/tunnel.js';
+import { type Cidr, contains, familyOf, formatCidr, overlaps, parseCidr } from '../../src/base/cidr.js';
 import type { Node } from '../../src/kube/node.js';
 
 export const overlayModes = ['vxlan', 'host-gw', 'none'] as const;
 export type OverlayMode = (typeof overlayModes)[number];
 
 /** One range of another node. */
-export interface Path {
+export interface Path extends TunnelPath {
   readonly node: string;
-  readonly to: string;
-  /** The node's own address. */
-  readonly address: string;
-  /** Its tunnel's end. */
-  readonly tunnel: string;
-  readonly mac: string;
 }
 
 export interface Paths {
   readonly paths: readonly Path[];
   /** Nodes that cannot be reached, and why, in words. */
   readonly problems: readonly string[];
-}
-
-/** `10.244.3.0/24` → `0a:58:0a:f4:03:00`: of the same make as the bridges' own, which end in their gateway's address. */
-export const tunnelMac = (range: Cidr): string => rangeMac(range, 0n);
-
-/** Of IPv4 the first of the range, which nobody else has; of IPv6 what a link with that MAC gives itself (RFC 4291). */
-export function tunnelAddress(range: Cidr, mac: string): string {
-  if (range.family === 4) return formatIp(4, range.first);
-  const bytes = mac.split(':').map(part => Number.parseInt(part, 16));
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = bytes;
-  const value = [a ^ 2, b, c, 0xff, 0xfe, d, e, f].reduce((sum, byte) => sum * 256n + BigInt(byte), 0n);
-  return formatIp(6, (0xfe80n << 112n) + value);
-}
-
-/** Whose address that is. */
-export function macOfTunnel(address: string): string | undefined {
-  const value = parseIp(address);
-  if (value === undefined) return undefined;
-  if (familyOf(address) === 4) return tunnelMac({ family: 4, first: value, length: 32 });
-  const bytes = [56n, 48n, 40n, 16n, 8n, 0n].map(shift => Number((value >> shift) & 255n));
-  return bytes.map((byte, i) => (i === 0 ? byte ^ 2 : byte).toString(16).padStart(2, '0')).join(':');
 }
 
 export interface Self {
@@ -103,20 +63,4 @@ function addressesOf({ status }: Node, { clusterCIDRs }: Self): string[] {
 
 function byAge({ metadata: a }: Node, { metadata: b }: Node): number {
   return (a.creationTimestamp ?? '').localeCompare(b.creationTimestamp ?? '') || a.name.localeCompare(b.name);
-}
-
-/** What to change in the kernel so that it has what is wanted. `there`: ranges and gateways of routes that are ours. */
-export function difference(
-  wanted: readonly Path[],
-  there: readonly { readonly to: string; readonly via: string }[],
-  gatewayOf: (path: Path) => string,
-): { readonly add: readonly Path[]; readonly remove: readonly { readonly to: string; readonly via: string }[] } {
-  const key = (to: string, via: string): string => `${to} ${via}`;
-  const has = new Set(there.map(({ to, via }) => key(to, via)));
-  const ranges = new Set(wanted.map(({ to }) => to));
-  return {
-    add: wanted.filter(path => !has.has(key(path.to, gatewayOf(path)))),
-    // one with another gateway is replaced
-    remove: there.filter(({ to }) => !ranges.has(to)),
-  };
 }

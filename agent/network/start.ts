@@ -7,6 +7,7 @@ import type { BridgeNetwork } from '../../cni/contract.js';
 import { ForeignNetwork } from '../../cni/foreign.js';
 import { gatewayOf } from '../../cni/ranges.js';
 import { forwardIpv6 } from '../../cni/sysctls.js';
+import { podMtu } from '../../cni/uplink.js';
 import { type LinkInfo, netlink } from '../../native/index.js';
 import { familyOf, formatCidr, parseCidr, subrange } from '../../src/base/cidr.js';
 import type { Logger } from '../../src/base/log.js';
@@ -18,7 +19,6 @@ import { NodeNetwork } from './node-network.js';
 import type { OverlayMode } from './overlay.js';
 import { OverlayKeeper } from './overlay-keeper.js';
 import type { OverlaySettings } from './overlay-links.js';
-import { podMtu } from './uplink.js';
 
 export interface NetworkOptions {
   readonly nodeName: string;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { difference, macOfTunnel, pathsTo, tunnelAddress, tunnelMac } from '../../agent/network/overlay.js';
+import { pathsTo } from '../../agent/network/overlay.js';
+import { difference, macOfTunnel, tunnelAddress, tunnelMac } from '../../cni/tunnel.js';
 import { formatIp, overlaps, parseCidr, parseIp, subrange } from '../../src/base/cidr.js';
 import type { Facts } from '../../src/controllers/contract.js';
 import { nodeIpamController } from '../../src/controllers/node-ipam.js';

@@ -1,6 +1,6 @@
 /** The link by which this node meets the others. */
-import { type AddressInfo, type LinkInfo, netlink } from '../../native/index.js';
-import { familyOf } from '../../src/base/cidr.js';
+import { type AddressInfo, type LinkInfo, netlink } from '../native/index.js';
+import { familyOf } from '../src/base/cidr.js';
 
 /** Bytes that VXLAN takes of each packet, by what it goes over. */
 const tunnelBytes = { 4: 50, 6: 70 } as const;
