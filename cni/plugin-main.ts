@@ -5,7 +5,8 @@
 import { text } from 'node:stream/consumers';
 import { describe } from '../src/base/errors.js';
 import { CniError } from './contract.js';
-import { type Answer, type PluginInput, plugins } from './plugins.js';
+import type { Answer, PluginInput } from './plugin-input.js';
+import { plugins } from './plugins.js';
 import { formatResult, supportedVersions } from './result-versions.js';
 
 const known = ['ADD', 'DEL', 'CHECK', 'GC', 'STATUS', 'VERSION'] as const;
@@ -78,6 +79,7 @@ async function perform(type: string, command: Command, input: PluginInput): Prom
   if (command === 'ADD') return plugin.add(input);
   if (command === 'DEL') await plugin.del(input);
   if (command === 'CHECK') await plugin.check(input);
+  if (command === 'STATUS') await plugin.status(input);
   if (command === 'GC') await plugin.gc(input, validOf(input));
   return undefined;
 }

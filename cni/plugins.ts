@@ -1,58 +1,17 @@
 /** What each executable does: the same functions that the agent calls in process, configured by what a runtime hands over. */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { type AddressInfo, netlink } from '../native/index.js';
 import type { Cidr } from '../src/base/cidr.js';
-import { acquireLock, type ProcessLock } from '../src/base/process-lock.js';
 import { limitBandwidth } from './bandwidth.js';
 import { createBridgeNetwork } from './bridge.js';
-import { type BridgeNetwork, CniError, type CniResult, type PortMapping } from './contract.js';
+import { type BridgeNetwork, CniError, type PortMapping } from './contract.js';
 import { LeaseBook } from './leases.js';
+import { alone, type Plugin, type PluginInput, previous, requireFolder, sharedFolder, textOf } from './plugin-input.js';
 import { Portmap } from './portmap.js';
 import { gatewayOf, parseRanges } from './ranges.js';
-
-export interface PluginConfig {
-  readonly name?: unknown;
-  readonly cniVersion?: unknown;
-  readonly prevResult?: CniResult;
-  readonly runtimeConfig?: {
-    readonly portMappings?: readonly PortMapping[];
-    readonly bandwidth?: { readonly ingressRate?: number; readonly egressRate?: number };
-  };
-  readonly ipam?: IpamConfig;
-  readonly [field: string]: unknown;
-}
-
-interface IpamConfig {
-  readonly subnet?: string;
-  readonly ranges?: readonly (readonly { readonly subnet?: string }[])[];
-  readonly dataDir?: string;
-  readonly routes?: readonly { readonly dst: string; readonly gw?: string }[];
-}
-
-export interface PluginInput {
-  readonly config: PluginConfig;
-  readonly containerID: string;
-  readonly netns: string;
-  readonly ifName: string;
-}
-
-export type Answer = Partial<CniResult>;
-
-interface Plugin {
-  add(input: PluginInput): Promise<Answer>;
-  del(input: PluginInput): Promise<void>;
-  check(input: PluginInput): Promise<void>;
-  gc(input: PluginInput, valid: ReadonlySet<string>): Promise<void>;
-}
+import { vxlan } from './vxlan-plugin.js';
 
 /** Where host-local keeps addresses, too. */
 const leaseFolder = '/var/lib/cni/networks';
-const portFolder = '/var/lib/cni/keelson';
-const lockMs = 10_000;
-
-const textOf = ({ config }: PluginInput, field: string, otherwise: string): string =>
-  String(config[field] ?? otherwise);
 
 /** In host-local's words: `subnet`, or `ranges` with a set for each family. */
 function subnetsOf({ config }: PluginInput): string[] {
@@ -97,6 +56,7 @@ const bridge: Plugin = {
   del: input => bridgeOf(input).del({ ...input, object: input.containerID }),
   check: input => checkAddresses(input),
   gc: (input, valid) => bridgeOf(input).gc(valid),
+  status: async input => void bridgeOf(input),
 };
 
 function leasesOf(input: PluginInput): { leases: LeaseBook; ranges: readonly Cidr[] } {
@@ -121,36 +81,17 @@ const ipam: Plugin = {
     throw new CniError(3, `container ${input.containerID} has no address in network "${String(input.config.name)}"`);
   },
   gc: (input, valid) => leasesOf(input).leases.collect(valid),
+  status: async input => void leasesOf(input),
 };
 
-function previous({ config }: PluginInput): CniResult {
-  if (config.prevResult?.ips?.[0]) return config.prevResult;
-  throw new CniError(7, 'prevResult with an address is required', 'this plugin comes after one that makes the link');
-}
-
 /** Ports of all containers are in one table: one process after the other. */
-async function portmapped<T>(input: PluginInput, work: (portmap: Portmap) => Promise<T>): Promise<T> {
-  await mkdir(portFolder, { recursive: true, mode: 0o700 });
-  const lock = await waitForLock(join(portFolder, 'lock'));
-  try {
-    const link = input.config.prevResult?.interfaces?.find(one => !one.sandbox && !one.name.startsWith('veth'))?.name;
-    const portmap = new Portmap({ dataDir: portFolder, bridge: link ?? textOf(input, 'bridge', 'cni0') });
+function portmapped<T>(input: PluginInput, work: (portmap: Portmap) => Promise<T>): Promise<T> {
+  const link = input.config.prevResult?.interfaces?.find(one => !one.sandbox && !one.name.startsWith('veth'))?.name;
+  return alone('the table of host ports', async () => {
+    const portmap = new Portmap({ dataDir: sharedFolder, bridge: link ?? textOf(input, 'bridge', 'cni0') });
     await portmap.setup();
-    return await work(portmap);
-  } finally {
-    lock.release();
-  }
-}
-
-async function waitForLock(path: string): Promise<ProcessLock> {
-  for (const until = Date.now() + lockMs; ; ) {
-    try {
-      return acquireLock(path, 'the table of host ports');
-    } catch (error) {
-      if (Date.now() > until) throw error;
-      await new Promise(resolve => setTimeout(resolve, 20));
-    }
-  }
+    return work(portmap);
+  });
 }
 
 const portmap: Plugin = {
@@ -167,6 +108,7 @@ const portmap: Plugin = {
   del: input => portmapped(input, own => own.del(input.containerID)),
   check: input => portmapped(input, async own => void (await own.check())),
   gc: (input, valid) => portmapped(input, own => own.gc(valid)),
+  status: () => requireFolder(sharedFolder),
 };
 
 const bandwidth: Plugin = {
@@ -181,6 +123,7 @@ const bandwidth: Plugin = {
   del: async () => {},
   check: async input => void previous(input),
   gc: async () => {},
+  status: async () => {},
 };
 
 /** What the runtime believes of a container must be so in its namespace. */
@@ -196,4 +139,5 @@ export const plugins: Readonly<Record<string, Plugin | undefined>> = {
   'keelson-ipam': ipam,
   'keelson-portmap': portmap,
   'keelson-bandwidth': bandwidth,
+  'keelson-vxlan': vxlan,
 };

@@ -33,8 +33,7 @@ export async function raiseTunnel(tunnel: Tunnel): Promise<void> {
   if (found && (found.kind !== 'vxlan' || found.mac !== mac)) await removeTunnel(found);
   const kept = found?.kind === 'vxlan' && found.mac === mac;
   if (!kept) await netlink(null, [{ op: 'vxlan.add', name, id, port, local, mtu, mac, learning: false }]);
-  if (kept && found.up && found.mtu === mtu) return;
-  if (ranges.some(({ family }) => family === 6)) await switchTunnel(name);
+  if (!(kept && found.up) && ranges.some(({ family }) => family === 6)) await switchTunnel(name);
   await netlink(null, [
     { op: 'link.set', name, mtu, up: true },
     ...ownAddresses(ranges).map(address => ({ op: 'address.add', dev: name, address, ifExists: 'ignore' }) as const),
