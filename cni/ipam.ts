@@ -73,6 +73,18 @@ export class Ipam {
     return this.#byKey.has(keyOf(id, ifName));
   }
 
+  /** As the disk has it, whoever wrote there. @throws CniError 11 as `allocate` would if the range is full */
+  async requireFree(): Promise<void> {
+    await this.#reload();
+    if (nextFree(this.#range, this.#previous, this.#byAddress) === undefined) throw this.#full();
+  }
+
+  /** Whether anybody has an address. */
+  async inUse(): Promise<boolean> {
+    await this.#load();
+    return this.#byAddress.size > 0;
+  }
+
   /** Gives the address back. An unknown id is success. */
   async release(id: string, ifName: string): Promise<void> {
     await this.#load();

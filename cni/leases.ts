@@ -32,6 +32,15 @@ export class LeaseBook {
     return !(await Promise.all(this.#ipams.map(ipam => ipam.holds(id, ifName)))).includes(false);
   }
 
+  /** @throws CniError 11 if a range is full */
+  async requireFree(): Promise<void> {
+    await Promise.all(this.#ipams.map(ipam => ipam.requireFree()));
+  }
+
+  async inUse(): Promise<boolean> {
+    return (await Promise.all(this.#ipams.map(ipam => ipam.inUse()))).includes(true);
+  }
+
   async release(id: string, ifName: string): Promise<void> {
     await Promise.all(this.#ipams.map(ipam => ipam.release(id, ifName)));
   }

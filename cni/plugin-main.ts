@@ -3,6 +3,7 @@
  * their own name. Environment and standard input in; one JSON and an exit code out.
  */
 import { text } from 'node:stream/consumers';
+import { KernelError } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
 import { CniError } from './contract.js';
 import type { Answer, PluginInput } from './plugin-input.js';
@@ -24,7 +25,7 @@ const required: Readonly<Record<Command, readonly string[]>> = {
 
 async function main(type: string): Promise<object | undefined> {
   const command = commandOf(process.env['CNI_COMMAND'] ?? '');
-  const config = parseConfig(await text(process.stdin), command);
+  const config = parseConfig(await readInput(), command);
   version = typeof config.cniVersion === 'string' ? config.cniVersion : '0.1.0';
   if (command === 'VERSION') return { cniVersion: version, supportedVersions };
   if (!supportedVersions.includes(version))
@@ -42,6 +43,14 @@ let version = '1.1.0';
 function commandOf(command: string): Command {
   if ((known as readonly string[]).includes(command)) return command as Command;
   throw new CniError(4, command ? `unknown CNI_COMMAND: ${command}` : 'required env variables [CNI_COMMAND] missing');
+}
+
+async function readInput(): Promise<string> {
+  try {
+    return await text(process.stdin);
+  } catch (error) {
+    throw new CniError(5, 'cannot read the network configuration on standard input', describe(error));
+  }
 }
 
 function parseConfig(input: string, command: Command): PluginInput['config'] {
@@ -91,13 +100,19 @@ function validOf({ config }: PluginInput): Set<string> {
   return new Set(list.map(one => String((one as { containerID?: unknown }).containerID)));
 }
 
+/** Of what nobody has given a code: 5 if it was about a file. */
+function numberOf(error: unknown): number {
+  if (error instanceof CniError) return error.code;
+  const file = error instanceof KernelError ? error.object : (error as { path?: unknown } | null)?.path;
+  return typeof file === 'string' && file.startsWith('/') ? 5 : 999;
+}
+
 main(process.argv[2] ?? '').then(
   answer => {
     if (answer) process.stdout.write(`${JSON.stringify(answer)}\n`);
   },
   (error: unknown) => {
-    const own = error instanceof CniError ? error : undefined;
-    process.stdout.write(`${JSON.stringify({ cniVersion: version, code: own?.code ?? 999, msg: describe(error) })}\n`);
+    process.stdout.write(`${JSON.stringify({ cniVersion: version, code: numberOf(error), msg: describe(error) })}\n`);
     process.exitCode = 1;
   },
 );

@@ -1,13 +1,28 @@
 /** What each executable does: the same functions that the agent calls in process, configured by what a runtime hands over. */
-import { type AddressInfo, netlink } from '../native/index.js';
+import { join } from 'node:path';
 import type { Cidr } from '../src/base/cidr.js';
+import { describe } from '../src/base/errors.js';
 import { limitBandwidth } from './bandwidth.js';
 import { createBridgeNetwork } from './bridge.js';
+import { hasGateways, refuseForeign } from './bridge-link.js';
+import { checkAttachment } from './check.js';
 import { type BridgeNetwork, CniError, type PortMapping } from './contract.js';
 import { LeaseBook } from './leases.js';
-import { alone, type Plugin, type PluginInput, previous, requireFolder, sharedFolder, textOf } from './plugin-input.js';
+import {
+  alone,
+  type Plugin,
+  type PluginInput,
+  previous,
+  requireFolder,
+  requireNetns,
+  sharedFolder,
+  textOf,
+  unavailable,
+} from './plugin-input.js';
 import { Portmap } from './portmap.js';
 import { gatewayOf, parseRanges } from './ranges.js';
+import { missingRules } from './rules.js';
+import { refuseUnsupported } from './unsupported.js';
 import { vxlan } from './vxlan-plugin.js';
 
 /** Where host-local keeps addresses, too. */
@@ -34,14 +49,18 @@ function rangesOf(input: PluginInput): string[] {
   throw new CniError(7, 'ipam.subnet: Required value', 'a range such as "10.88.0.0/16" or "fd00:10:88::/64"');
 }
 
+const linkOf = (input: PluginInput) => ({
+  bridge: textOf(input, 'bridge', 'cni0'),
+  mtu: Number(input.config['mtu'] ?? 1500),
+});
+
 function bridgeOf(input: PluginInput): BridgeNetwork {
   const { config } = input;
   return createBridgeNetwork({
     name: String(config.name),
-    bridge: textOf(input, 'bridge', 'cni0'),
+    ...linkOf(input),
     subnets: rangesOf(input),
     clusterCidrs: textOf(input, 'clusterCidr', rangesOf(input).join(',')).split(','),
-    mtu: Number(config['mtu'] ?? 1500),
     hairpin: config['hairpinMode'] !== false,
     dataDir: config.ipam?.dataDir ?? leaseFolder,
   });
@@ -49,14 +68,25 @@ function bridgeOf(input: PluginInput): BridgeNetwork {
 
 const bridge: Plugin = {
   add: async input => {
+    refuseUnsupported('keelson-bridge', input.config);
     const network = bridgeOf(input);
+    requireNetns(input);
     await network.setup();
     return network.add({ ...input, object: `container ${input.containerID}` });
   },
   del: input => bridgeOf(input).del({ ...input, object: input.containerID }),
-  check: input => checkAddresses(input),
+  check: input => checkBridged(input),
   gc: (input, valid) => bridgeOf(input).gc(valid),
-  status: async input => void bridgeOf(input),
+  status: async input => {
+    refuseUnsupported('keelson-bridge', input.config);
+    bridgeOf(input);
+    const { leases, ranges } = leasesOf(input);
+    const { bridge: name, mtu } = linkOf(input);
+    await requireLeases(input);
+    await refuseForeign({ name, mtu, ranges }).catch(async error => {
+      throw unavailable(await leases.inUse(), 'the bridge cannot be had', describe(error));
+    });
+  },
 };
 
 function leasesOf(input: PluginInput): { leases: LeaseBook; ranges: readonly Cidr[] } {
@@ -66,8 +96,38 @@ function leasesOf(input: PluginInput): { leases: LeaseBook; ranges: readonly Cid
   return { ranges, leases: new LeaseBook({ dataDir, name: String(config.name), ranges }) };
 }
 
+async function requireLease(input: PluginInput): Promise<void> {
+  const { containerID, ifName, config } = input;
+  if (await leasesOf(input).leases.holds(containerID, ifName)) return;
+  throw new CniError(3, `container ${containerID} has no address for "${ifName}" in network "${String(config.name)}"`);
+}
+
+/** @throws CniError 50 for a folder that cannot be written to, and for a full range: who has an address keeps it */
+async function requireLeases(input: PluginInput): Promise<void> {
+  refuseUnsupported('keelson-ipam', input.config);
+  const { leases } = leasesOf(input);
+  await requireFolder(join(input.config.ipam?.dataDir ?? leaseFolder, String(input.config.name)));
+  await leases.requireFree().catch(error => {
+    throw unavailable(false, 'no container can be added', describe(error));
+  });
+}
+
+async function checkBridged(input: PluginInput): Promise<void> {
+  refuseUnsupported('keelson-bridge', input.config);
+  const result = previous(input);
+  const { bridge } = linkOf(input);
+  const { ranges } = leasesOf(input);
+  requireNetns(input);
+  await requireLease(input);
+  await checkAttachment({ ...input, bridge, result });
+  if (!(await hasGateways(ranges))) throw new CniError(100, `bridge "${bridge}" has lost the address of a gateway`);
+  const missing = await missingRules({ bridge, subnets: rangesOf(input), clusterCidrs: [] });
+  if (missing) throw new CniError(100, `the rules of bridge "${bridge}" in the chain ${missing} are missing`);
+}
+
 const ipam: Plugin = {
   add: async input => {
+    refuseUnsupported('keelson-ipam', input.config);
     const { leases, ranges } = leasesOf(input);
     const { addresses } = await leases.allocate(input.containerID, input.ifName);
     await leases.settled();
@@ -75,13 +135,9 @@ const ipam: Plugin = {
     return { ips, routes: input.config.ipam?.routes ?? [] };
   },
   del: input => leasesOf(input).leases.release(input.containerID, input.ifName),
-  check: async input => {
-    const { leases } = leasesOf(input);
-    if (await leases.holds(input.containerID, input.ifName)) return;
-    throw new CniError(3, `container ${input.containerID} has no address in network "${String(input.config.name)}"`);
-  },
+  check: requireLease,
   gc: (input, valid) => leasesOf(input).leases.collect(valid),
-  status: async input => void leasesOf(input),
+  status: requireLeases,
 };
 
 /** Ports of all containers are in one table: one process after the other. */
@@ -125,14 +181,6 @@ const bandwidth: Plugin = {
   gc: async () => {},
   status: async () => {},
 };
-
-/** What the runtime believes of a container must be so in its namespace. */
-async function checkAddresses(input: PluginInput): Promise<void> {
-  const [found] = (await netlink(input.netns, [{ op: 'address.list' }])) as [AddressInfo[]];
-  for (const { address } of previous(input).ips)
-    if (!found.some(one => one.address === address))
-      throw new CniError(100, `container ${input.containerID} has lost its address ${address} on "${input.ifName}"`);
-}
 
 export const plugins: Readonly<Record<string, Plugin | undefined>> = {
   'keelson-bridge': bridge,

@@ -107,6 +107,16 @@ export class BridgeRules {
   }
 }
 
+/** The first of our chains that is missing or says nothing; undefined if all is well. */
+export async function missingRules({ bridge, subnets }: RulesSpec): Promise<string | undefined> {
+  for (const { table, name } of [...subnets.map(subnet => masqueradeOf(bridge, subnet)), guard]) {
+    const words = ['list', 'chain', ...table.split(' '), name];
+    const { stdout } = await promisify(execFile)('nft', words).catch(() => ({ stdout: '' }));
+    if (!/masquerade|drop/.test(stdout)) return `${table} ${name}`;
+  }
+  return undefined;
+}
+
 /** Deletes our chains, and the tables in which nothing else is. Success if they are not there. */
 async function removeBridgeRules({ bridge, subnets }: RulesSpec): Promise<void> {
   for (const chain of [...subnets.map(subnet => masqueradeOf(bridge, subnet)), guard]) {
