@@ -17,6 +17,8 @@ export interface PluginCall {
 }
 
 const maxOutput = 1 << 20;
+/** What a plugin has said is read by then; something that it has started may hold its output open for ever. */
+const afterExitMs = 500;
 
 /** @returns what it answered, undefined for nothing. @throws CniError naming plugin, network, and what it said */
 export async function runPlugin(call: PluginCall): Promise<unknown> {
@@ -83,8 +85,16 @@ function execute(
       clearTimeout(timer);
       reject(new CniError(100, `plugin "${type}" cannot be run`, cause.message, { cause }));
     });
-    child.on('close', (code, signal) => {
+    let lingering: NodeJS.Timeout | undefined;
+    child.on('exit', () => {
       clearTimeout(timer);
+      lingering = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, afterExitMs);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(lingering);
       resolve({ code: signal ? 1 : (code ?? 1), ...output, timedOut });
     });
   });
