@@ -165,8 +165,7 @@ export const defaultBindings: readonly DefaultBinding[] = [
     'system:service-account-issuer-discovery',
     groupNamed('system:serviceaccounts'),
   ),
-  // a node's agent serves Services itself, and has been told all of this over its link
-  bind('system:node-proxier', 'system:node-proxier', user('system:kube-proxy'), groupNamed('system:nodes')),
+  bind('system:node-proxier', 'system:node-proxier', user('system:kube-proxy')),
   bind('system:kube-scheduler', 'system:kube-scheduler', user('system:kube-scheduler')),
   bind('system:kube-controller-manager', 'system:kube-controller-manager', user('system:kube-controller-manager')),
   bind('keelson:node-bootstrapper', 'system:node-bootstrapper', groupNamed('system:bootstrappers')),
