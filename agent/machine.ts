@@ -75,14 +75,22 @@ export const cpuCount = (): number => availableParallelism();
  * The first address of a family on an interface that is neither loopback nor ours, for others to reach this node by;
  * undefined in a namespace without an uplink.
  */
-export function nodeAddress(family: 4 | 6, interfaces = networkInterfaces()): string | undefined {
+export function nodeAddress(
+  family: 4 | 6,
+  interfaces = networkInterfaces(),
+  passed = /^(lo|cni\d|veth|docker|br-|keelson\.|kube-)/,
+): string | undefined {
   for (const [name, addresses] of Object.entries(interfaces)) {
-    if (/^(lo|cni\d|veth|docker|br-|keelson\.|kube-)/.test(name)) continue;
+    if (passed.test(name)) continue;
     const found = addresses?.find(a => a.family === `IPv${family}` && !a.internal && !isLinkLocal(a.address));
     if (found) return found.address;
   }
   return undefined;
 }
+
+/** A bridge's address will do, whoever has made it: in a namespace without an uplink there is no other. */
+export const anyAddress = (family: 4 | 6): string | undefined =>
+  nodeAddress(family, networkInterfaces(), /^(lo|keelson\.|kube-)/);
 
 const isLinkLocal = (address: string): boolean => /^fe[89ab]/i.test(address);
 

@@ -88,6 +88,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodes: () => (parts.link?.synced ? (parts.link.objectsOf('Node') as Node[]) : undefined),
     onChange: () => parts.link?.connected && void reporter.report(),
     onProblem: words => events.record(aboutNode(options.nodeName), 'Warning', 'NodeNotReachable', words),
+    onConfiguration: words =>
+      events.record(aboutNode(options.nodeName), 'Warning', 'NetworkConfigurationChanged', words),
   });
   const services = await startProxy(backend, { ...proxyOptions, ...options, log });
   const nodeResolvConf = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '';

@@ -15,6 +15,8 @@ export interface NodeNetworkOptions {
   readonly foreign: BridgeNetwork | Error | undefined;
   readonly make: (podCIDRs: readonly string[]) => BridgeNetwork;
   readonly onReady: () => void;
+  /** A network of foreign plugins has its first pod: their bridge is made with it. */
+  readonly onFirstPod: () => void;
 }
 
 /** A pod that starts at the same time as its node gets this long before it is told why it waits. */
@@ -31,6 +33,7 @@ export class NodeNetwork implements BridgeNetwork {
   readonly #ready = new Promise<void>(resolve => {
     this.#resolveReady = resolve;
   });
+  #hasPods = false;
   #configuring: Promise<void> = Promise.resolve();
 
   constructor(options: NodeNetworkOptions) {
@@ -84,7 +87,10 @@ export class NodeNetwork implements BridgeNetwork {
   async add(attachment: Attachment): Promise<CniResult> {
     if (!this.#network) await this.#wait();
     if (!this.#network) throw new CniError(11, 'network is not ready', this.problem);
-    return this.#network.add(attachment);
+    const result = await this.#network.add(attachment);
+    if (this.#options.foreign && !this.#hasPods) this.#options.onFirstPod();
+    this.#hasPods = true;
+    return result;
   }
 
   async del(attachment: Omit<Attachment, 'netns'>): Promise<void> {

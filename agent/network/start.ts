@@ -14,7 +14,8 @@ import type { Logger } from '../../src/base/log.js';
 import type { KubeObject } from '../../src/kube/meta.js';
 import type { Node } from '../../src/kube/node.js';
 import { nodeTaints } from '../../src/kube/tolerations.js';
-import { nodeAddress } from '../machine.js';
+import { anyAddress, nodeAddress } from '../machine.js';
+import { ConfWatch } from './conf-watch.js';
 import { NodeNetwork } from './node-network.js';
 import type { OverlayMode } from './overlay.js';
 import { OverlayKeeper } from './overlay-keeper.js';
@@ -40,11 +41,16 @@ export interface NetworkOptions {
   readonly onChange: () => void;
   /** Pods of another node cannot be reached. */
   readonly onProblem: (words: string) => void;
+  /** Of foreign plugins there is another configuration than the one that is used. */
+  readonly onConfiguration: (words: string) => void;
 }
 
 export interface NodeNetworking {
   readonly network: NodeNetwork;
-  /** Of the node, one of each family at most: its own, or its bridge's where it has none. None as long as there is none. */
+  /**
+   * Of the node, one of each family at most: its own, or its bridge's where it has none (of foreign plugins whichever they
+   * have made). None as long as there is none.
+   */
   readonly addresses: readonly string[];
   readonly podCIDRs: readonly string[];
   /** Why pods cannot be run now. */
@@ -86,6 +92,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
       options.onChange();
       keeper.changed(0);
     },
+    onFirstPod: options.onChange,
   });
   const settings = (): OverlaySettings | undefined =>
     outer && network.podCIDRs.length > 0
@@ -100,12 +107,19 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
   });
   await raiseBridge();
   await network.setup();
-  const addresses = (): readonly string[] =>
-    own.length > 0 ? own : network.podCIDRs.flatMap(text => parseCidr(text) ?? []).map(gatewayOf);
+  // of foreign plugins only what links have: the range of this node may be unknown to them
+  const bridged = (): readonly string[] =>
+    foreign
+      ? clusterCIDRs.flatMap(cidr => anyAddress(familyOf(cidr)) ?? [])
+      : network.podCIDRs.flatMap(text => parseCidr(text) ?? []).map(gatewayOf);
+  const confWatch = new ConfWatch(options.cniConfDir, words => {
+    log.warn({ folder: options.cniConfDir }, words);
+    options.onConfiguration(words);
+  });
   return {
     network,
     get addresses() {
-      return addresses();
+      return own.length > 0 ? own : bridged();
     },
     get podCIDRs() {
       return network.podCIDRs;
@@ -118,6 +132,7 @@ export async function startNetwork(options: NetworkOptions): Promise<NodeNetwork
       keeper.changed();
     },
     close: async takeAway => {
+      confWatch.close();
       await keeper.close(takeAway);
       if (takeAway) await network.teardown();
     },

@@ -58,6 +58,13 @@ describe.skipIf(!existsSync(plugins))('plugins of Debian', () => {
   /** On the bridge's own address, which is the node's. */
   const url = 'http://10.99.0.1:18090/';
 
+  const internal = () =>
+    cluster.kubectl('get', 'nodes', '-o', 'jsonpath={.items[0].status.addresses[?(@.type=="InternalIP")].address}');
+  test('the node claims no address that no link has', async () => {
+    expect(await internal()).toBe('');
+    expect(await cluster.kubectl('get', 'nodes', '-o', 'wide')).toMatch(/INTERNAL-IP(.*\n)+.*\s<none>\s/);
+  });
+
   test('pods have their addresses, and reach each other', async () => {
     const limited = { 'kubernetes.io/ingress-bandwidth': '8M' };
     await cluster.apply(pod('web', [{ containerPort: 8080, hostPort: 18090 }], limited), pod('other'));
@@ -68,6 +75,25 @@ describe.skipIf(!existsSync(plugins))('plugins of Debian', () => {
     await eventually('it listens', async () => (await fetch(`http://${address}:8080/`)) === 'web');
     expect(await cluster.kubectl('exec', 'other', '--', 'wget', '-qO-', `http://${address}:8080/`)).toBe('web\n');
     expect(await cluster.kubectl('exec', 'web', '--', 'ip', 'route')).toContain('default via 10.99.0.1');
+  });
+
+  test("the bridge's address is the node's, as soon as there is one", async () => {
+    await eventually('the Node has it', async () => (await internal()) === '10.99.0.1');
+    const addresses = await cluster.kubectl('get', 'pod', 'web', '-o', 'jsonpath={.status.hostIP}');
+    expect(addresses).toBe('10.99.0.1');
+  });
+
+  test('another configuration is told of: it is used from the next start on', async () => {
+    const plugins = [{ type: 'bridge' }];
+    writeFileSync(
+      join(folder, 'net.d/05-other.conflist'),
+      JSON.stringify({ cniVersion: '1.0.0', name: 'other', plugins }),
+    );
+    const words = () => cluster.kubectl('get', 'events', '-A', '-o', 'jsonpath={.items[*].message}');
+    await eventually('an event', async () =>
+      (await words()).includes('05-other.conflist (network "other") is taken only'),
+    );
+    rmSync(join(folder, 'net.d/05-other.conflist'));
   });
 
   test('what pods ask of portmap and bandwidth is passed on', async () => {
