@@ -1,5 +1,5 @@
 /** The configuration of `keelson-vxlan`: this node's end of the tunnel, and the paths to its peers. Pure. */
-import { type Cidr, familyOf, formatCidr, overlaps, parseIp } from '../src/base/cidr.js';
+import { type Cidr, familyOf, formatCidr, formatIp, overlaps, parseIp } from '../src/base/cidr.js';
 import { CniError } from './contract.js';
 import type { PluginConfig } from './plugin-input.js';
 import { parseRange, parseRanges } from './ranges.js';
@@ -60,7 +60,8 @@ function listOf(value: unknown, name: string): string[] {
 }
 
 function addressOf(value: unknown, name: string): string {
-  if (typeof value === 'string' && parseIp(value) !== undefined) return value;
+  const parsed = typeof value === 'string' ? parseIp(value) : undefined;
+  if (parsed !== undefined) return formatIp(familyOf(String(value)), parsed);
   throw new CniError(7, `${name} ${JSON.stringify(value) ?? ''}: the IP address of a node is required`);
 }
 

@@ -9,7 +9,7 @@ import { type AddressInfo, netlink } from '../native/index.js';
 import { describe } from '../src/base/errors.js';
 import { CniError } from './contract.js';
 import { alone, type Plugin, type PluginInput, previous, unavailable } from './plugin-input.js';
-import { difference, type TunnelPath, tunnelMac } from './tunnel.js';
+import { difference, type Gateway, type TunnelPath, tunnelMac } from './tunnel.js';
 import { podMtu } from './uplink.js';
 import {
   changeAll,
@@ -52,6 +52,9 @@ async function peersIn(file: unknown): Promise<unknown> {
 
 async function add(wanted: Wanted): Promise<void> {
   const { tunnel, podCIDRs, paths } = wanted;
+  // these cannot be changed once it is there
+  const other = (await findLink(tunnel.link))?.kind === 'vxlan' && (await endFault(tunnel));
+  if (other) await netlink(null, [{ op: 'link.delete', name: tunnel.link, ifMissing: 'ignore' }]);
   await raiseTunnel(tunnel);
   await removeStale(wanted);
   const problems = await changeAll(paths.map(path => tunnelAddition(tunnel.link, podCIDRs, path)));
@@ -84,17 +87,31 @@ async function check({ tunnel, paths }: Wanted): Promise<void> {
   for (const own of ownAddresses(ranges))
     if (!addresses.some(({ address, index }) => address === own && index === found.index))
       throw broken(link, `the address ${own} is missing`);
-  const missing = await missingOf(link, paths);
+  const missing = (await endFault(tunnel)) ?? (await missingOf(link, paths));
   if (missing) throw broken(link, missing);
+}
+
+/** Where the tunnel of a link ends, in words if it is elsewhere than wanted. */
+async function endFault({ link, address, port }: Tunnel): Promise<string | undefined> {
+  const [found] = (await listed('ip', ['-j', '-d', 'link', 'show', 'dev', link])) as LinkDetails[];
+  const { local, local6, port: at } = found?.linkinfo?.info_data ?? {};
+  const own = local ?? local6;
+  return own === address && at === port ? undefined : `it ends at ${own} port ${at} instead of ${address} port ${port}`;
+}
+
+interface LinkDetails {
+  readonly linkinfo?: {
+    readonly info_data?: { readonly local?: string; readonly local6?: string; readonly port?: number };
+  };
 }
 
 /** In words. */
 async function missingOf(link: string, paths: readonly TunnelPath[]): Promise<string | undefined> {
-  const [routes, neighbours, entries] = await Promise.all([
+  const [routes, neighbours, entries] = (await Promise.all([
     routesOver(link),
     listed('ip', ['-j', 'neigh', 'show', 'dev', link, 'nud', 'permanent']),
     listed('bridge', ['-j', 'fdb', 'show', 'dev', link]),
-  ]);
+  ])) as [Gateway[], Listed[], Listed[]];
   for (const { to, tunnel, mac, address } of paths) {
     if (!routes.some(route => route.to === to && route.via === tunnel)) return `the route to ${to} is missing`;
     if (!neighbours.some(({ dst, lladdr }) => dst === tunnel && lladdr === mac))
@@ -107,10 +124,10 @@ async function missingOf(link: string, paths: readonly TunnelPath[]): Promise<st
 
 type Listed = Readonly<Partial<Record<'dst' | 'lladdr' | 'mac', string>>>;
 
-async function listed(command: string, words: readonly string[]): Promise<Listed[]> {
+async function listed(command: 'ip' | 'bridge', words: readonly string[]): Promise<object[]> {
   try {
     const { stdout } = await promisify(execFile)(command, words, { timeout: 10_000 });
-    return JSON.parse(stdout || '[]') as Listed[];
+    return JSON.parse(stdout || '[]') as object[];
   } catch (cause) {
     throw new CniError(100, `Cannot ask "${command} ${words.join(' ')}" what is there`, describe(cause), { cause });
   }

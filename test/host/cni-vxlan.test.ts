@@ -104,6 +104,17 @@ inPrivateNetwork(import.meta.url, () => {
       expect(check(0)).toEqual({});
     });
 
+    test('a tunnel that ends elsewhere is made anew', () => {
+      expect(check(0, { port: 4789 })).toMatchObject({
+        code: 100,
+        msg: expect.stringContaining('it ends at 192.0.2.1 port 8472 instead of 192.0.2.1 port 4789'),
+      });
+      again(0, { port: 4789 });
+      expect(check(0, { port: 4789 })).toEqual({});
+      again(0);
+      expect(check(0)).toEqual({});
+    });
+
     test('peers are read from a file; GC forgets one that is gone, DEL forgets nobody', () => {
       const peersFile = join(folder, 'peers.json');
       const third = { address: '192.0.2.3', subnets: ['10.77.2.0/24'] };
