@@ -91,9 +91,18 @@ async function get(host: string, at: string, ...more: string[]): Promise<string>
     .catch(String);
   return text.replace(/\s+/g, ' ').trim();
 }
+/** And stays so: workers of the old configuration may take connections until all new ones have come. */
 const becomes = async (expected: string, look: () => Promise<string>) => {
-  await eventually(expected, async () => (await look()) === expected).catch(() => {});
-  expect(await look()).toBe(expected);
+  let seen = '';
+  const stays = async () => {
+    for (let i = 0; i < 3; i++) {
+      seen = await look();
+      if (seen !== expected) return false;
+    }
+    return true;
+  };
+  await eventually(expected, stays).catch(() => {});
+  expect(seen).toBe(expected);
 };
 
 test('hosts, exact paths and prefixes of whole elements', async () => {
