@@ -2,19 +2,6 @@
 import { Command } from 'commander';
 import { describe, UserError } from '../base/errors.js';
 import { version } from '../base/version.js';
-import { registerAgent } from './commands/agent.js';
-import { registerController } from './commands/controller.js';
-import { registerDoctor } from './commands/doctor.js';
-import { registerEnter } from './commands/enter.js';
-import { registerHollow } from './commands/hollow.js';
-import { registerImageCommand } from './commands/image.js';
-import { registerIngress } from './commands/ingress.js';
-import { registerInspect } from './commands/inspect.js';
-import { registerJoin } from './commands/join.js';
-import { registerReset } from './commands/reset.js';
-import { registerSandbox } from './commands/sandbox.js';
-import { registerToken } from './commands/token.js';
-import { registerUp } from './commands/up.js';
 import { hintFor } from './hints.js';
 
 const program = new Command('keelson')
@@ -26,22 +13,27 @@ const program = new Command('keelson')
     '\nStart here:\n  keelson doctor            what this kernel can do\n  keelson up                a whole cluster on this machine\n',
   );
 
-for (const register of [
-  registerUp,
-  registerController,
-  registerAgent,
-  registerJoin,
-  registerHollow,
-  registerImageCommand,
-  registerInspect,
-  registerIngress,
-  registerDoctor,
-  registerEnter,
-  registerSandbox,
-  registerToken,
-  registerReset,
-])
-  register(program);
+/** In the order of the help. Each is loaded when it is asked for: what the others need would double the time of a start. */
+const commands: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  up: async () => (await import('./commands/up.js')).registerUp,
+  controller: async () => (await import('./commands/controller.js')).registerController,
+  agent: async () => (await import('./commands/agent.js')).registerAgent,
+  join: async () => (await import('./commands/join.js')).registerJoin,
+  hollow: async () => (await import('./commands/hollow.js')).registerHollow,
+  image: async () => (await import('./commands/image.js')).registerImageCommand,
+  inspect: async () => (await import('./commands/inspect.js')).registerInspect,
+  ingress: async () => (await import('./commands/ingress.js')).registerIngress,
+  doctor: async () => (await import('./commands/doctor.js')).registerDoctor,
+  enter: async () => (await import('./commands/enter.js')).registerEnter,
+  sandbox: async () => (await import('./commands/sandbox.js')).registerSandbox,
+  token: async () => (await import('./commands/token.js')).registerToken,
+  reset: async () => (await import('./commands/reset.js')).registerReset,
+};
+
+const asked = process.argv[2] ?? '';
+// without a command, or with one that is not there, commander shows all
+const wanted = Object.hasOwn(commands, asked) ? [asked] : Object.keys(commands);
+for (const name of wanted) (await commands[name]?.())?.(program);
 
 process.on('unhandledRejection', (error: unknown) => {
   // never swallowed: a supervisor starts us again, and pods do not notice (reliability rule A17)
