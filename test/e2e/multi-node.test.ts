@@ -105,6 +105,21 @@ describe.each(modes)('%s', mode => {
     expect(ask(b, `http://${ips.get(a)}:8080/cgi-bin/who`)).toContain(a.name);
   });
 
+  test('a link that was cut: the way to the others comes back with it', async () => {
+    const [a, b] = cluster.nodes as [TestNode, TestNode];
+    // the kernel forgets routes over a link that is down
+    a.run('ip', 'link', 'set', 'eth0', 'down');
+    a.run('ip', 'link', 'set', 'eth0', 'up');
+    const answer = (from: TestNode, to: TestNode): string => {
+      try {
+        return ask(from, `http://${ips.get(to)}:8080/cgi-bin/who`);
+      } catch {
+        return '';
+      }
+    };
+    await eventually('both answer', async () => answer(a, b).startsWith(b.name) && answer(b, a).startsWith(a.name));
+  });
+
   test('a node that leaves takes its entries along, within a second', async () => {
     const [a, , gone] = cluster.nodes as [TestNode, TestNode, TestNode];
     const range = `10.244.${ips.get(gone)?.split('.')[2]}.0/24`;

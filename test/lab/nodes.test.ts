@@ -233,38 +233,7 @@ describe('two machines', { timeout: 1_100_000 }, () => {
     await at(2, 'keelson reset --yes');
     await nothingLeft(2);
   });
-
-  test('another way between nodes and another mode: plain routes, which a cut link takes away, come back', async () => {
-    await stopCluster();
-    await startCluster(['--overlay', 'host-gw', '--proxy-mode', 'nftables']);
-    await nodeReady('lab2', 'True');
-    assert.doesNotMatch(
-      await at(1, 'ip -o link; nft list tables; tail -n +4 /proc/net/ip_vs'),
-      /kube-ipvs0|keelson.vx|_ipvs|^(TCP|UDP|FWM)/m,
-    );
-    await kubectl(['delete', 'pod', 'web-2', '--ignore-not-found', '--force', '--grace-period=0']);
-    await apply(web(2));
-    await kubectl(['wait', 'pod', '-l', 'app=web', '--for=condition=Ready', '--timeout=180s']);
-    await learnAddresses();
-    await reachEachOther();
-    // the kernel forgets routes over a link that is down
-    await at(2, 'ip link set eth0 down; ip link set eth0 up');
-    await reachEachOther();
-    for (const machine of both) {
-      const route = `${ranges[other(machine)]} via ${addressOf(other(machine))} dev eth0`;
-      assert.ok((await at(machine, 'ip route')).includes(route));
-    }
-    const large = `busybox ping -q -c 2 -s 1422 ${ips[2]}; ip -o link show eth0`;
-    assert.match(await fromPod(1, large), /2 packets received/);
-  });
 });
-
-async function reachEachOther(): Promise<void> {
-  for (const machine of both)
-    await eventually(`lab${machine}'s pod reaches the other`, async () =>
-      (await fromPod(machine, `${get(`${ips[other(machine)]}:8080`)} || true`)).startsWith(`lab${other(machine)}`),
-    );
-}
 
 async function learnAddresses(): Promise<void> {
   const list = async (what: string, path: string) =>
