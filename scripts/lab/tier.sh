@@ -2,7 +2,7 @@
 # Ethernet, of which the second mostly waits.
 
 # These files in one VM, then those that need two; all others in the other VM: about as long.
-second='ipvs plain-node'
+second='ipvs'
 nodes='nodes'
 
 compiled() { local name; for name in "$@"; do printf 'dist/test/lab/%s.test.js ' "$name"; done; }
