@@ -7,7 +7,9 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
+#include <exception>
 
 #include "convert.h"
 #include "netns.h"
@@ -224,15 +226,30 @@ Napi::Object toObject(Napi::Env env, const Service& service) {
   return object;
 }
 
+/** The kernel has answered all that was sent before anybody reads: more answers do not fit into the socket (ENOBUFS). */
+constexpr size_t opsAtOnce = 100;
+
+void changeAll(const std::vector<IpvsOp>& ops) {
+  if (ops.empty()) return;
+  NetlinkSocket& socket = genericSocket();
+  std::exception_ptr failed;
+  for (size_t from = 0; from < ops.size(); from += opsAtOnce) {
+    Batch batch;
+    for (size_t i = from; i < std::min(ops.size(), from + opsAtOnce); i++) put(batch, ops[i]);
+    try {
+      socket.exchange(batch);
+    } catch (...) {
+      if (!failed) failed = std::current_exception();
+    }
+  }
+  if (failed) std::rethrow_exception(failed);
+}
+
 }  // namespace
 
 /** (ops: IpvsOp[]): all of them are tried; rejects with the first failure */
 Napi::Value ipvs(const Napi::CallbackInfo& info) {
-  return runOnPool(info.Env(), [ops = listOf(info[0], opOf)] {
-    Batch batch;
-    for (const auto& op : ops) put(batch, op);
-    if (batch.count() > 0) genericSocket().exchange(batch);
-  });
+  return runOnPool(info.Env(), [ops = listOf(info[0], opOf)] { changeAll(ops); });
 }
 
 /** () → IpvsService[] */

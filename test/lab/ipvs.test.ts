@@ -106,6 +106,17 @@ function inside(): void {
       execFileSync('ip', ['link', 'delete', 'own0']);
     });
 
+    test('many Services come at once, and go', async () => {
+      const backend = new IpvsBackend(options);
+      const addresses = Array.from({ length: 400 }, (_, i) => `198.18.${6 + (i >> 8)}.${i & 255}`);
+      const entries = addresses.map(balanced);
+      await backend.sync(new Map(entries.map(entry => [entry.key, entry])));
+      assert.deepEqual((await ipvsList()).map(({ address }) => address).sort(), addresses.sort());
+      await backend.apply({ added: [], changed: [], removed: entries }, new Map());
+      assert.deepEqual(await ipvsList(), []);
+      await backend.cleanup();
+    });
+
     test('every scheduler of the kernel is taken, and another one is refused with those that there are', async () => {
       for (const ipvsScheduler of schedulers)
         assert.equal(await new IpvsBackend({ ...options, ipvsScheduler }).unusable(), undefined, ipvsScheduler);
